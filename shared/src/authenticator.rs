@@ -1,0 +1,249 @@
+//! One request, followed from its cookies to a session.
+//!
+//! Why: this is the check that every request of every app passes. It has four answers, not two (threat-model
+//! law 3), and it is the one place where they are told apart: `headers → RequestCookies → SealedToken →
+//! Claims → (jwt callback) Claims → (session callback) Session`.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    callbacks::Callbacks,
+    clock::{Clock, UnixTime},
+    cookie::{RequestCookies, SessionCookie, SetCookies, TooLarge},
+    key::log_id,
+    refresh::Grant,
+    refusal::{NotAdmitted, Outage, Refusal},
+    revocation::{RevocationKey, Revocations},
+    session::{Lifetime, Session, SessionError},
+    token::{Claims, ClaimsError, Codec, OpenError, Opened, SealError, SealedToken, SealedWith},
+};
+
+/// What a request is.
+#[derive(Debug)]
+pub enum Authentication {
+    /// Somebody with a session that stands.
+    Admitted(Admission),
+    /// Nobody, as far as we can read.
+    Anonymous,
+    /// Somebody whose session is over; the cookies to delete.
+    Refused {
+        /// Why.
+        why: Refusal,
+        /// Deletes every form of the cookie.
+        set: SetCookies,
+    },
+    /// Somebody whose session cannot be confirmed just now. The cookie stays.
+    Unavailable {
+        /// What is missing.
+        outage: Outage,
+        /// The session as the sealed claims know it.
+        session: Session,
+        /// The claims as they were sealed.
+        claims: Box<Claims>,
+    },
+}
+
+/// A session that stands.
+#[derive(Debug)]
+pub struct Admission {
+    /// What an app may see.
+    pub session: Session,
+    /// What the token says.
+    pub claims: Box<Claims>,
+    /// The renewed cookie, if it was renewed.
+    pub set: SetCookies,
+}
+
+/// A session could not be begun.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BeginError {
+    /// It needs more cookies than are written.
+    #[error(transparent)]
+    TooLarge(#[from] TooLarge),
+    /// It could not be sealed.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The backend's reply names nobody.
+    #[error("the backend's reply has no user id and no e-mail address")]
+    Nobody,
+    /// The callback refused what was granted.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// Follows requests of one deployment. Shared by every request, and never changed by one (threat-model T17).
+#[derive(Debug)]
+pub struct Authenticator {
+    /// Opens and seals.
+    pub codec: Codec,
+    /// Finds and writes.
+    pub cookie: SessionCookie,
+    /// What a session holds and shows.
+    pub callbacks: Arc<dyn Callbacks>,
+    /// What is over before its time.
+    pub revocations: Arc<Revocations>,
+    /// How long sessions live.
+    pub lifetime: Lifetime,
+    /// Tells the time.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Authenticator {
+    /// Follows one request.
+    pub async fn authenticate(&self, cookies: RequestCookies<'_>) -> Authentication {
+        let now = self.clock.now();
+        let opened = match self.newest_valid(cookies, now) {
+            Ok(Some(opened)) => opened,
+            // Junk and tokens of another secret stay where they are: what we cannot read is not ours to delete.
+            Ok(None) => return Authentication::Anonymous,
+            Err(why) => return self.refuse(why, cookies, None),
+        };
+        match self.admit(&opened, cookies, now).await {
+            Ok(admission) => Authentication::Admitted(admission),
+            Err(NotAdmitted::Refused(why)) => self.refuse(why, cookies, Some(&opened.claims)),
+            Err(NotAdmitted::Unavailable(outage)) => self.unavailable(outage, opened.claims, cookies),
+        }
+    }
+
+    /// Every cookie of the name is a candidate, never the first or last by order (threat-model C2): broken ones
+    /// are ignored, the newest of one subject wins, two subjects are refused.
+    fn newest_valid(&self, cookies: RequestCookies<'_>, now: UnixTime) -> Result<Option<Opened>, Refusal> {
+        let mut newest: Option<Opened> = None;
+        let mut expired = false;
+        for token in self.cookie.candidates(cookies) {
+            let opened = match self.codec.open(&token, now) {
+                Ok(opened) => opened,
+                Err(error) => {
+                    expired |= error == OpenError::Claims(ClaimsError::Expired);
+                    continue;
+                }
+            };
+            match &newest {
+                Some(known) if known.claims.subject() != opened.claims.subject() => {
+                    return Err(Refusal::MixedSubjects);
+                }
+                Some(known) if known.claims.issued_at >= opened.claims.issued_at => {}
+                _ => newest = Some(opened),
+            }
+        }
+        if newest.is_none() && expired { Err(Refusal::Expired) } else { Ok(newest) }
+    }
+
+    async fn admit(
+        &self,
+        opened: &Opened,
+        cookies: RequestCookies<'_>,
+        now: UnixTime,
+    ) -> Result<Admission, NotAdmitted> {
+        self.check_standing(&opened.claims, now)?;
+        let renewed = self.callbacks.jwt(&opened.claims).await?;
+        // A sign-out may have come while we waited for the renewal (threat-model R13).
+        let claims = renewed.as_ref().unwrap_or(&opened.claims);
+        self.check_standing(claims, now)?;
+        let write = renewed.is_some()
+            || opened.sealed_with == SealedWith::Older
+            || self.lifetime.is_due(claims, now);
+        let (claims, set) = if write {
+            let stamped = self.lifetime.stamp(claims, now);
+            let set = self.write(cookies, &stamped, now).map_err(|error| too_large(&error, &stamped))?;
+            (stamped, set)
+        } else {
+            (claims.clone(), SetCookies::none())
+        };
+        let session = self.callbacks.session(&claims)?;
+        Ok(Admission { session, claims: Box::new(claims), set })
+    }
+
+    /// Absolute end and revocation.
+    fn check_standing(&self, claims: &Claims, now: UnixTime) -> Result<(), Refusal> {
+        if self.lifetime.absolute_end(claims).is_some_and(|end| now >= end) {
+            return Err(Refusal::AbsoluteEnd);
+        }
+        if self.revocations.covers(claims) { Err(Refusal::Revoked) } else { Ok(()) }
+    }
+
+    /// A new session for what a backend granted: a new id, whatever session the request came with (threat-model
+    /// T12).
+    ///
+    /// # Errors
+    /// [`BeginError`]; nothing is written then.
+    pub fn begin(
+        &self,
+        grant: &Grant,
+        cookies: RequestCookies<'_>,
+    ) -> Result<(Claims, SetCookies), BeginError> {
+        let now = self.clock.now();
+        let claims = Claims { auth_time: Some(now), sid: None, ..self.callbacks.sign_in(grant) };
+        if claims.subject().is_none() {
+            return Err(BeginError::Nobody);
+        }
+        let claims = self.lifetime.stamp(&claims, now);
+        self.callbacks.session(&claims)?;
+        let set = self.write(cookies, &claims, now)?;
+        Ok((claims, set))
+    }
+
+    /// Ends a session on this node, until its absolute end.
+    pub fn revoke(&self, claims: &Claims) {
+        let now = self.clock.now();
+        if let Some(sid) = &claims.sid {
+            let until = self.lifetime.absolute_end(claims).unwrap_or_else(|| now.plus(self.lifetime.absolute_max_age));
+            self.revocations.revoke(RevocationKey::of_session(sid), now, until);
+        }
+    }
+
+    /// The claims of the request's session, whatever they are worth: for signing out.
+    pub fn presented(&self, cookies: RequestCookies<'_>) -> Option<Claims> {
+        self.newest_valid(cookies, self.clock.now()).ok().flatten().map(|opened| opened.claims)
+    }
+
+    /// Opens a token that a satellite sends.
+    ///
+    /// # Errors
+    /// [`Refusal`]; [`None`] inside `Ok` if it is not one of ours.
+    pub fn open(&self, token: &SealedToken) -> Result<Option<Claims>, Refusal> {
+        let now = self.clock.now();
+        match self.codec.open(token, now) {
+            Ok(opened) => self.check_standing(&opened.claims, now).map(|()| Some(opened.claims)),
+            Err(OpenError::Claims(ClaimsError::Expired)) => Err(Refusal::Expired),
+            Err(_) => Ok(None),
+        }
+    }
+
+    fn write(&self, cookies: RequestCookies<'_>, claims: &Claims, now: UnixTime) -> Result<SetCookies, BeginError> {
+        let token = self.codec.seal(claims)?;
+        let max_age = claims.expires.map_or(Duration::ZERO, |end| end.since(now));
+        Ok(self.cookie.write(cookies, &token, max_age)?)
+    }
+
+    fn refuse(&self, why: Refusal, cookies: RequestCookies<'_>, claims: Option<&Claims>) -> Authentication {
+        let session = claims.and_then(|claims| claims.sid.as_deref()).map(log_id);
+        tracing::info!(event = "session_refused", why = why.code(), session, "a session was refused: {why}");
+        metrics::counter!("hallpass_sessions_refused_total", "cause" => why.code()).increment(1);
+        Authentication::Refused { why, set: self.cookie.clear(cookies) }
+    }
+
+    fn unavailable(&self, outage: Outage, claims: Claims, cookies: RequestCookies<'_>) -> Authentication {
+        metrics::counter!("hallpass_sessions_unavailable_total", "cause" => outage.what).increment(1);
+        match self.callbacks.session(&claims) {
+            Ok(session) => {
+                let error = Some(SessionError::RefreshAccessTokenError);
+                let session = Session { error, access_token: None, ..session };
+                Authentication::Unavailable { outage, session, claims: Box::new(claims) }
+            }
+            Err(why) => self.refuse(why, cookies, Some(&claims)),
+        }
+    }
+}
+
+/// A renewal that does not fit ends the session, and says so; one that cannot be sealed is our own fault.
+fn too_large(error: &BeginError, claims: &Claims) -> NotAdmitted {
+    if let BeginError::TooLarge(too_large) = error {
+        let largest = claims.largest().join(", ");
+        tracing::error!(event = "session_too_large", %largest, "{too_large}; the largest claims are {largest}");
+        return Refusal::TooLarge.into();
+    }
+    tracing::error!(error = error as &dyn std::error::Error, "a session could not be sealed");
+    Outage::of("the session codec").into()
+}

@@ -1,0 +1,123 @@
+//! Name, prefix and attributes of the cookies: applied here and nowhere else.
+//!
+//! Why: one attribute that differs between setting and deleting a cookie leaves the user signed in for good
+//! (RFC 6265 section 5.3); one that is forgotten gives the session to scripts or to the network
+//! (threat-model C1).
+
+use std::time::Duration;
+
+use cookie::{Cookie, SameSite};
+use http::HeaderValue;
+
+use crate::{
+    dialect::{Dialect, Scheme},
+    domain::ParentDomain,
+};
+
+/// What all session cookies of a deployment share.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CookiePolicy {
+    /// The session cookie's name, prefix included.
+    pub name: String,
+    /// The CSRF cookie's name; it stays on one host.
+    pub csrf_name: String,
+    /// Its hosts.
+    pub domain: ParentDomain,
+    /// Decides `Secure`.
+    pub scheme: Scheme,
+    /// `Lax`, `Strict` or `None`.
+    pub same_site: SameSite,
+    /// Longest value of one cookie, in characters.
+    pub chunk_chars: usize,
+}
+
+/// Where a cookie is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// For every host of the parent domain.
+    Domain,
+    /// For this host only: a leftover that shadows the domain's (threat-model C2).
+    HostOnly,
+}
+
+impl CookiePolicy {
+    /// The dialect's own names and limits.
+    pub fn new(dialect: Dialect, domain: ParentDomain, scheme: Scheme) -> Self {
+        Self {
+            name: dialect.session_cookie_name(scheme),
+            csrf_name: dialect.csrf_cookie_name(scheme),
+            domain,
+            scheme,
+            same_site: SameSite::Lax,
+            chunk_chars: dialect.chunk_chars,
+        }
+    }
+
+    /// A `Set-Cookie` line of the session, kept for `max_age`.
+    pub(super) fn keep(&self, name: &str, value: &str, max_age: Duration) -> HeaderValue {
+        let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
+        self.line(self.session(name, value, Scope::Domain).max_age(cookie::time::Duration::seconds(seconds)))
+    }
+
+    /// A `Set-Cookie` line that deletes a session cookie.
+    pub(super) fn expire(&self, name: &str, scope: Scope) -> HeaderValue {
+        self.line(self.session(name, "", scope).max_age(cookie::time::Duration::ZERO))
+    }
+
+    /// A `Set-Cookie` line of the CSRF token: this host, this browser session.
+    pub fn csrf(&self, value: &str) -> HeaderValue {
+        self.line(self.bare(&self.csrf_name, value))
+    }
+
+    fn session<'c>(&'c self, name: &'c str, value: &'c str, scope: Scope) -> cookie::CookieBuilder<'c> {
+        let bare = self.bare(name, value);
+        match scope {
+            Scope::Domain => bare.domain(self.domain.as_str()),
+            Scope::HostOnly => bare,
+        }
+    }
+
+    fn bare<'c>(&self, name: &'c str, value: &'c str) -> cookie::CookieBuilder<'c> {
+        Cookie::build((name, value))
+            .path("/")
+            .http_only(true)
+            .secure(self.scheme == Scheme::Https)
+            .same_site(self.same_site)
+    }
+
+    fn line(&self, cookie: cookie::CookieBuilder<'_>) -> HeaderValue {
+        let mut line = HeaderValue::try_from(cookie.build().to_string()).unwrap_or_else(|_| {
+            tracing::error!(name = %self.name, "a cookie could not be written");
+            HeaderValue::from_static("")
+        });
+        line.set_sensitive(true);
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_line_has_the_attributes_that_protect_it() {
+        // threat-model C1
+        let domain = ParentDomain::parse("example.com").unwrap();
+        let policy = CookiePolicy::new(Dialect::NEXT_AUTH_V4, domain.clone(), Scheme::Https);
+        let line = |value: HeaderValue| value.to_str().unwrap().to_owned();
+        assert_eq!(
+            line(policy.keep(&policy.name, "v", Duration::from_secs(60))),
+            "__Secure-next-auth.session-token=v; HttpOnly; SameSite=Lax; Secure; Path=/; Domain=example.com; Max-Age=60"
+        );
+        assert_eq!(
+            line(policy.expire(&policy.name, Scope::HostOnly)),
+            "__Secure-next-auth.session-token=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0"
+        );
+        assert_eq!(
+            line(policy.csrf("t%7Ch")),
+            "__Host-next-auth.csrf-token=t%7Ch; HttpOnly; SameSite=Lax; Secure; Path=/"
+        );
+        let plain = CookiePolicy::new(Dialect::AUTHJS_V5, domain, Scheme::Http);
+        assert_eq!(line(plain.csrf("t")), "authjs.csrf-token=t; HttpOnly; SameSite=Lax; Path=/");
+    }
+}

@@ -1,0 +1,1 @@
+"""Users, their tokens, and the REST and GraphQL APIs over them."""
