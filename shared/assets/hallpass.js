@@ -82,7 +82,7 @@
     let expires = Number(data.expires) || 0;
     let life = 0;     // the most seconds the access token was seen to have left
     let skew = 0;     // the server's clock minus ours, in seconds
-    let over = false;
+    let over = false, asking = false;
 
     const now = () => Date.now() / 1000 + skew;
     const say = (text) => { if (status.textContent !== text) status.textContent = text; };
@@ -126,7 +126,8 @@
       }
     };
     const poll = async () => {
-      if (over || document.hidden || !box.open) return;
+      if (over || asking || document.hidden || !box.open) return;
+      asking = true;
       try {
         const answer = await fetch(data.session, { cache: "no-store", redirect: "manual" });
         if (answer.status === 401 || answer.type === "opaqueredirect") return end();
@@ -149,6 +150,8 @@
         tick();
       } catch {
         say(data.offline);
+      } finally {
+        asking = false;
       }
     };
     tick();

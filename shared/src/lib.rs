@@ -1,18 +1,24 @@
 //! Stub.
 pub mod authenticator;
 pub mod callbacks;
+pub mod client;
 pub mod clock;
 pub mod cookie;
 pub mod csrf;
 pub mod dialect;
 pub mod domain;
+pub mod endpoints;
+pub mod http_client;
 pub mod key;
 pub mod provider;
 pub mod refresh;
 pub mod refusal;
+pub mod rejection;
 pub mod return_to;
 pub mod revocation;
 pub mod secret;
 pub mod session;
+pub mod settings;
 pub mod single_flight;
+pub mod telemetry;
 pub mod token;

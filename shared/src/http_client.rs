@@ -1,0 +1,100 @@
+//! The HTTP client that asks a neighbour: the backend, or the auth server.
+//!
+//! Why: what is sent there are passwords and refresh tokens, so the address is fixed configuration, redirects
+//! are never followed, proxy variables of the environment are ignored and TLS is always verified (threat-model
+//! K1, K2); what comes back is data of unknown size and shape, so it is read up to a limit and in a bounded
+//! time (K3).
+
+use std::{path::Path, time::Duration};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, StatusCode};
+use url::Url;
+
+use crate::{refusal::Outage, telemetry::Trace};
+
+/// Most bytes read of a reply.
+pub const MAX_REPLY_BYTES: usize = 256 * 1024;
+
+/// The client could not be made.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ClientError {
+    /// The file of certificate authorities cannot be read.
+    #[error("the certificate file cannot be read")]
+    ReadCa(#[source] std::io::Error),
+    /// TLS could not be set up.
+    #[error("the certificates are not PEM, or TLS could not be set up")]
+    Tls(#[source] reqwest::Error),
+}
+
+/// A client with a limit on every phase. `ca_file` adds certificate authorities (PEM) to the system's.
+///
+/// # Errors
+/// [`ClientError`].
+pub fn build(timeout: Duration, ca_file: Option<&Path>) -> Result<reqwest::Client, ClientError> {
+    #[expect(clippy::disallowed_methods, reason = "this is the door")]
+    let mut builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .referer(false)
+        .timeout(timeout)
+        .connect_timeout(timeout.min(Duration::from_secs(3)))
+        .pool_idle_timeout(Duration::from_secs(30));
+    if let Some(path) = ca_file {
+        let pem = std::fs::read(path).map_err(ClientError::ReadCa)?;
+        for certificate in reqwest::Certificate::from_pem_bundle(&pem).map_err(ClientError::Tls)? {
+            builder = builder.add_root_certificate(certificate);
+        }
+    }
+    builder.build().map_err(ClientError::Tls)
+}
+
+/// A reply, read up to the limit.
+#[derive(Debug)]
+pub struct Reply {
+    /// Its status.
+    pub status: StatusCode,
+    /// Its headers.
+    pub headers: HeaderMap,
+    /// Its body.
+    pub body: Bytes,
+}
+
+/// Sends a request to `what`. The cause of a failure goes to the log, without the request's contents.
+///
+/// # Errors
+/// [`Outage`] for everything that is no complete reply: connection, time-out, size.
+pub async fn send(what: &'static str, request: reqwest::RequestBuilder) -> Result<Reply, Outage> {
+    let request = match Trace::current().and_then(|trace| trace.parent_header()) {
+        Some(parent) => request.header("traceparent", parent),
+        None => request,
+    };
+    let outage = |error: reqwest::Error| {
+        let error = error.without_url();
+        tracing::warn!(event = "neighbour_unavailable", what, error = &error as &dyn std::error::Error, "no reply");
+        Outage::of(what)
+    };
+    let mut response = request.send().await.map_err(outage)?;
+    let mut body = BytesMut::new();
+    while let Some(chunk) = response.chunk().await.map_err(outage)? {
+        if body.len() + chunk.len() > MAX_REPLY_BYTES {
+            tracing::warn!(event = "neighbour_unavailable", what, limit = MAX_REPLY_BYTES, "the reply is too large");
+            return Err(Outage::of(what));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    let headers = std::mem::take(response.headers_mut());
+    Ok(Reply { status: response.status(), headers, body: body.freeze() })
+}
+
+/// Whether credentials may be sent there: https, or plain http that stays on this machine (threat-model K1).
+pub fn is_protected(url: &Url) -> bool {
+    let local = match url.host() {
+        Some(url::Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && local)
+}

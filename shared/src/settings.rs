@@ -1,0 +1,224 @@
+//! The settings that every process of a deployment shares: text in, domain types out.
+//!
+//! Why: the auth server and the satellites must agree on secret, domain, cookie and lifetimes, or users are
+//! signed out without a word. They read the same file through the same code; each server adds its sections.
+//! Whatever weakens a promise has `insecure` in its name.
+
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
+
+use ipnet::IpNet;
+use serde::Deserialize;
+use url::{Origin, Url};
+
+use crate::{
+    cookie::CookiePolicy,
+    dialect::{Dialect, Scheme},
+    domain::ParentDomain,
+    http_client::is_protected,
+    return_to::ReturnPolicy,
+    secret::SecretRing,
+    session::Lifetime,
+    telemetry::LogFormat,
+};
+
+mod secrets;
+mod source;
+mod text;
+
+pub use source::{SettingsError, Sources, Texts};
+pub use text::{Rate, Span};
+
+/// What every process needs.
+#[derive(Clone, Debug)]
+pub struct SharedSettings {
+    /// Secrets, newest first.
+    pub ring: SecretRing,
+    /// The cookie's domain.
+    pub domain: ParentDomain,
+    /// The auth server's public address.
+    pub auth_url: Url,
+    /// Which NextAuth the tokens are for.
+    pub dialect: Dialect,
+    /// Names and attributes of the cookies.
+    pub cookie: CookiePolicy,
+    /// How long sessions live.
+    pub lifetime: Lifetime,
+    /// Whether `/session` shows the access token.
+    pub expose_access_token: bool,
+    /// How long before its end an access token is renewed.
+    pub skew: Duration,
+    /// How long a renewal stays available to requests with the old cookie.
+    pub grace: Duration,
+    /// Where satellites reach the auth server: internal addresses.
+    pub auth_server: Vec<Url>,
+    /// Origins outside the domain that one may return to.
+    pub return_allow: Vec<Origin>,
+    /// Origins of the domain that one may return to; empty: all.
+    pub return_only: Vec<Origin>,
+    /// Listeners and trust.
+    pub server: ServerSettings,
+    /// How logs are written, and which.
+    pub log: LogSettings,
+    /// How pages look.
+    pub brand: BrandSettings,
+}
+
+/// `[server]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct ServerSettings {
+    /// Where the public side listens.
+    pub listen: SocketAddr,
+    /// Where health and metrics are: never the public side.
+    pub admin_listen: SocketAddr,
+    /// Peers whose `X-Forwarded-For` counts. Nobody, unless said.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Allows to trust everybody, who may then claim any address.
+    pub insecure_trust_all_proxies: bool,
+    /// Most connections at a time.
+    pub max_connections: usize,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 3000)),
+            admin_listen: SocketAddr::from(([127, 0, 0, 1], 9300)),
+            trusted_proxies: Vec::new(),
+            insecure_trust_all_proxies: false,
+            max_connections: 20_000,
+        }
+    }
+}
+
+/// `[log]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct LogSettings {
+    /// `json` or `pretty`.
+    pub format: LogFormat,
+    /// A directive such as `info` or `hallpass_shared=debug,info`.
+    pub level: String,
+}
+
+impl Default for LogSettings {
+    fn default() -> Self {
+        Self { format: LogFormat::Json, level: "info".into() }
+    }
+}
+
+/// `[brand]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct BrandSettings {
+    /// Shown on every page.
+    pub name: String,
+    /// An SVG, PNG, JPEG or WebP file shown above the form.
+    pub logo_file: Option<PathBuf>,
+    /// Colours by name, as CSS colours: `brand`, `brand-ink`, `background`, …
+    pub colors: std::collections::BTreeMap<String, String>,
+    /// A style sheet added after ours.
+    pub css_file: Option<PathBuf>,
+}
+
+impl Default for BrandSettings {
+    fn default() -> Self {
+        Self { name: "Hallpass".into(), logo_file: None, colors: std::collections::BTreeMap::new(), css_file: None }
+    }
+}
+
+impl SharedSettings {
+    /// Reads and checks the shared settings.
+    ///
+    /// # Errors
+    /// The first [`SettingsError`].
+    pub fn read(texts: &Texts) -> Result<Self, SettingsError> {
+        let text: text::SharedText = texts.get(None)?;
+        let domain = ParentDomain::parse(text.parent_domain()).map_err(|error| {
+            let key = "parent_domain";
+            if texts.has(key) {
+                texts.invalid(key, format!("`{}` {error}", text.parent_domain()))
+            } else {
+                texts.invalid(key, "is missing; set it to the domain above all your hosts, such as example.com")
+            }
+        })?;
+        let auth_url = auth_url(texts, &text, &domain)?;
+        let scheme = if auth_url.scheme() == "https" { Scheme::Https } else { Scheme::Http };
+        let dialect = Dialect::named(&text.cookie.dialect).ok_or_else(|| {
+            let known = "next-auth-v4 or authjs-v5";
+            texts.invalid("cookie.dialect", format!("`{}` is not known; use {known}", text.cookie.dialect))
+        })?;
+        let server = text.server.clone();
+        if server.trusted_proxies.iter().any(|net| net.prefix_len() == 0) && !server.insecure_trust_all_proxies {
+            let problem = "trusts everybody, who may then claim any address; list your proxies \
+                           (or set server.insecure_trust_all_proxies)";
+            return Err(texts.invalid("server.trusted_proxies", problem));
+        }
+        Ok(Self {
+            ring: secrets::read(texts, &text)?,
+            cookie: text.cookie_policy(texts, dialect, &domain, scheme)?,
+            lifetime: text.lifetime(texts)?,
+            auth_server: text.auth_servers(texts, &auth_url)?,
+            return_allow: text::origins(texts, "return_to.allow", &text.return_to.allow)?,
+            return_only: text::origins(texts, "return_to.only", &text.return_to.only)?,
+            expose_access_token: text.session.expose_access_token,
+            skew: text.refresh.skew.0,
+            grace: text.refresh.grace.0,
+            log: text.log.clone(),
+            brand: text.brand.clone(),
+            domain,
+            auth_url,
+            dialect,
+            server,
+        })
+    }
+
+    /// The rule for return addresses of a server that is reached at `base`.
+    pub fn return_policy(&self, base: &Url) -> ReturnPolicy {
+        ReturnPolicy::new(base, self.domain.clone(), &self.auth_url)
+            .allow(self.return_allow.clone())
+            .only(self.return_only.clone())
+    }
+
+    /// Reads the public address of another server of the deployment.
+    ///
+    /// # Errors
+    /// If it is not below the parent domain, or not reached as the auth server is.
+    pub fn public_url(&self, texts: &Texts, key: &str, text: &str) -> Result<Url, SettingsError> {
+        let url = parse_public_url(texts, key, text, &self.domain)?;
+        if url.scheme() != self.auth_url.scheme() {
+            let problem = format!("must be {} as auth_url is, or they cannot share a cookie", self.auth_url.scheme());
+            return Err(texts.invalid(key, problem));
+        }
+        Ok(url)
+    }
+}
+
+fn auth_url(texts: &Texts, text: &text::SharedText, domain: &ParentDomain) -> Result<Url, SettingsError> {
+    let given = text.auth_url.as_deref().ok_or_else(|| {
+        texts.invalid("auth_url", "is missing; set it to the auth server's public address, https://auth.example.com")
+    })?;
+    let url = parse_public_url(texts, "auth_url", given, domain)?;
+    if !is_protected(&url) && !text.insecure_http {
+        let problem = "is plain http, so passwords and sessions could be read on the way; use https \
+                       (or set insecure_http)";
+        return Err(texts.invalid("auth_url", problem));
+    }
+    Ok(url)
+}
+
+fn parse_public_url(texts: &Texts, key: &str, text: &str, domain: &ParentDomain) -> Result<Url, SettingsError> {
+    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.host().is_some());
+    let Some(url) = url else {
+        return Err(texts.invalid(key, format!("`{text}` is not an address such as https://auth.{domain}")));
+    };
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty()
+    {
+        return Err(texts.invalid(key, format!("`{text}` must be an origin, without path, query or user")));
+    }
+    if !url.host_str().is_some_and(|host| domain.covers(host)) {
+        let problem = format!("`{text}` is not below parent_domain `{domain}`, so it cannot share the cookie");
+        return Err(texts.invalid(key, problem));
+    }
+    Ok(url)
+}

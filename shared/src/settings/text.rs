@@ -1,0 +1,242 @@
+//! The shared sections as they are written, and their way to domain types.
+//!
+//! Why: what a person writes (`"30d"`, `"10/5m"`, `"lax"`) has forms of its own; each is read in one place,
+//! and nothing but checked values leaves this module.
+
+use std::{path::PathBuf, time::Duration};
+
+use cookie::SameSite;
+use serde::{Deserialize, Deserializer, de::Error as _, de::IgnoredAny};
+use url::{Origin, Url};
+
+use super::{BrandSettings, LogSettings, ServerSettings, SettingsError, Texts};
+use crate::{
+    cookie::CookiePolicy,
+    dialect::{Dialect, Scheme},
+    domain::ParentDomain,
+    session::Lifetime,
+};
+
+/// A length of time, written as `30d`, `1h 30m` or `0s`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl<'de> Deserialize<'de> for Span {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let span = humantime::parse_duration(&text)
+            .map_err(|_| D::Error::custom(format!("`{text}` is no length of time such as 30s, 15m, 1h or 30d")))?;
+        Ok(Self(span))
+    }
+}
+
+/// How often in what time, written as `10/5m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// At most this often
+    pub count: u32,
+    /// within this time.
+    pub per: Duration,
+}
+
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let read = |text: &str| {
+            let (count, per) = text.split_once('/')?;
+            let per = humantime::parse_duration(per.trim()).ok().filter(|per| !per.is_zero())?;
+            Some(Self { count: count.trim().parse().ok().filter(|count| *count > 0)?, per })
+        };
+        read(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is no rate such as 10/5m")))
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SharedText {
+    pub(super) secret: Option<String>,
+    pub(super) secrets: Option<Vec<String>>,
+    pub(super) secret_file: Option<PathBuf>,
+    pub(super) insecure_short_secret: bool,
+    pub(super) insecure_http: bool,
+    parent_domain: Option<String>,
+    pub(super) auth_url: Option<String>,
+    pub(super) cookie: CookieText,
+    pub(super) session: SessionText,
+    pub(super) refresh: RefreshText,
+    pub(super) return_to: ReturnToText,
+    pub(super) server: ServerSettings,
+    pub(super) log: LogSettings,
+    pub(super) brand: BrandSettings,
+    pub(super) nextauth_secret: Option<String>,
+    // Read by the server they concern.
+    #[serde(rename = "nextauth_url")]
+    _nextauth_url: Option<String>,
+    #[serde(rename = "pages")]
+    _pages: Option<IgnoredAny>,
+    #[serde(rename = "backend")]
+    _backend: Option<IgnoredAny>,
+    #[serde(rename = "store")]
+    _store: Option<IgnoredAny>,
+    #[serde(rename = "throttle")]
+    _throttle: Option<IgnoredAny>,
+    #[serde(rename = "satellite")]
+    _satellite: Option<IgnoredAny>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct CookieText {
+    pub(super) dialect: String,
+    same_site: String,
+    name: Option<String>,
+}
+
+impl Default for CookieText {
+    fn default() -> Self {
+        Self { dialect: Dialect::NEXT_AUTH_V4.name.into(), same_site: "lax".into(), name: None }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct SessionText {
+    max_age: Option<Span>,
+    update_age: Option<Span>,
+    absolute_max_age: Option<Span>,
+    pub(super) expose_access_token: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RefreshText {
+    // For satellites; only the auth server is asked so far.
+    via: Via,
+    auth_server: OneOrMany,
+    pub(super) skew: Span,
+    pub(super) grace: Span,
+}
+
+/// Whom a satellite asks for a renewal.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Via {
+    #[default]
+    AuthServer,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+impl Default for RefreshText {
+    fn default() -> Self {
+        Self {
+            via: Via::AuthServer,
+            auth_server: OneOrMany::Many(Vec::new()),
+            skew: Span(Duration::from_secs(30)),
+            grace: Span(Duration::from_secs(60)),
+        }
+    }
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct ReturnToText {
+    pub(super) allow: Vec<String>,
+    pub(super) only: Vec<String>,
+}
+
+impl SharedText {
+    pub(super) fn parent_domain(&self) -> &str {
+        self.parent_domain.as_deref().unwrap_or_default()
+    }
+
+    pub(super) fn cookie_policy(
+        &self,
+        texts: &Texts,
+        dialect: Dialect,
+        domain: &ParentDomain,
+        scheme: Scheme,
+    ) -> Result<CookiePolicy, SettingsError> {
+        let mut policy = CookiePolicy::new(dialect, domain.clone(), scheme);
+        policy.same_site = match (self.cookie.same_site.as_str(), scheme) {
+            ("lax", _) => SameSite::Lax,
+            ("strict", _) => SameSite::Strict,
+            ("none", Scheme::Https) => SameSite::None,
+            ("none", Scheme::Http) => {
+                let problem = "browsers take `none` only over https; use lax, or https in auth_url";
+                return Err(texts.invalid("cookie.same_site", problem));
+            }
+            (other, _) => {
+                return Err(texts.invalid("cookie.same_site", format!("`{other}` is not lax, strict or none")));
+            }
+        };
+        if let Some(name) = &self.cookie.name {
+            policy.name = cookie_name(texts, name, scheme)?;
+        }
+        Ok(policy)
+    }
+
+    pub(super) fn lifetime(&self, texts: &Texts) -> Result<Lifetime, SettingsError> {
+        let default = Lifetime::default();
+        let or = |span: &Option<Span>, default| span.map_or(default, |span| span.0);
+        let lifetime = Lifetime {
+            max_age: or(&self.session.max_age, default.max_age),
+            update_age: or(&self.session.update_age, default.update_age),
+            absolute_max_age: or(&self.session.absolute_max_age, default.absolute_max_age),
+        };
+        if lifetime.max_age < Duration::from_secs(60) || lifetime.absolute_max_age < lifetime.max_age {
+            let problem = "must be at least a minute, and session.absolute_max_age at least as long";
+            return Err(texts.invalid("session.max_age", problem));
+        }
+        if lifetime.update_age >= lifetime.max_age {
+            let problem = "must be shorter than session.max_age, or sessions in use would end";
+            return Err(texts.invalid("session.update_age", problem));
+        }
+        Ok(lifetime)
+    }
+
+    pub(super) fn auth_servers(&self, texts: &Texts, auth_url: &Url) -> Result<Vec<Url>, SettingsError> {
+        let Via::AuthServer = self.refresh.via;
+        let given = match &self.refresh.auth_server {
+            OneOrMany::One(one) => std::slice::from_ref(one),
+            OneOrMany::Many(many) => many,
+        };
+        let parse = |text: &String| {
+            let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
+            let problem = || format!("`{text}` is not an address such as http://auth-server:3000");
+            url.ok_or_else(|| texts.invalid("refresh.auth_server", problem()))
+        };
+        let urls = given.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
+        Ok(if urls.is_empty() { vec![auth_url.clone()] } else { urls })
+    }
+}
+
+fn cookie_name(texts: &Texts, name: &str, scheme: Scheme) -> Result<String, SettingsError> {
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    let prefix = |prefix: &str| name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
+    let problem = if name.is_empty() || name.len() > 160 || !name.bytes().all(token) {
+        "is no cookie name: letters, digits, `.`, `-`, `_`, at most 160"
+    } else if prefix("__Host-") {
+        "starts with __Host-, which browsers refuse for a cookie with a Domain"
+    } else if prefix("__Secure-") && scheme == Scheme::Http {
+        "starts with __Secure-, which browsers refuse without https"
+    } else {
+        return Ok(name.to_owned());
+    };
+    Err(texts.invalid("cookie.name", format!("`{name}` {problem}")))
+}
+
+/// Exact origins, such as `https://partner.example.net`.
+pub(super) fn origins(texts: &Texts, key: &str, given: &[String]) -> Result<Vec<Origin>, SettingsError> {
+    let parse = |text: &String| {
+        let url = Url::parse(text).ok().filter(|url| url.path() == "/" && url.query().is_none());
+        let origin = url.map(|url| url.origin()).filter(Origin::is_tuple);
+        origin.ok_or_else(|| texts.invalid(key, format!("`{text}` is not an origin such as https://app.example.com")))
+    };
+    given.iter().map(parse).collect()
+}

@@ -1,0 +1,131 @@
+//! Logs and traces: how a process tells what it does.
+//!
+//! Why: an incident is explained from the log, and the log must not be one itself (threat-model A10, X1, X2):
+//! JSON lines by default, control characters escaped, no query, no cookie, no user input in labels. Every
+//! request has an id and takes part in the caller's trace (W3C Trace Context, section 3.2).
+
+use std::{fmt::Write as _, future::Future, str::FromStr};
+
+use http::{HeaderMap, HeaderValue};
+use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use uuid::Uuid;
+
+/// How log lines are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LogFormat {
+    /// One JSON object a line.
+    #[default]
+    Json,
+    /// For reading by eye.
+    Pretty,
+}
+
+/// Logging could not be set up.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TelemetryError {
+    /// The level is not one of `tracing`'s directives.
+    #[error("log.level is not understood")]
+    Level(#[from] tracing_subscriber::filter::ParseError),
+    /// Another logger is there already.
+    #[error("logging is set up already")]
+    Twice(#[from] tracing_subscriber::util::TryInitError),
+}
+
+/// Sets up logging of the process, to standard error. `level` is a directive such as `info` or
+/// `hallpass_shared=debug,info`.
+///
+/// # Errors
+/// [`TelemetryError`].
+pub fn init(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::from_str(level)?;
+    let registry = tracing_subscriber::registry().with(filter);
+    match format {
+        LogFormat::Json => {
+            let json = tracing_subscriber::fmt::layer().json().flatten_event(true).with_current_span(false);
+            registry.with(json.with_writer(std::io::stderr)).try_init()?;
+        }
+        LogFormat::Pretty => {
+            let text = tracing_subscriber::fmt::layer().with_target(false).with_ansi(false);
+            registry.with(text.with_writer(std::io::stderr)).try_init()?;
+        }
+    }
+    Ok(())
+}
+
+/// The place of one request in a trace.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trace {
+    /// Id of this request, given by us.
+    pub request_id: String,
+    trace_id: u128,
+    sampled: bool,
+}
+
+tokio::task_local! {
+    static CURRENT: Trace;
+}
+
+impl Trace {
+    /// Goes on with the caller's `traceparent`, or starts a trace.
+    pub fn continued(headers: &HeaderMap) -> Self {
+        let caller = headers.get("traceparent").and_then(|value| parse_traceparent(value.to_str().ok()?));
+        let (trace_id, sampled) = caller.unwrap_or_else(|| (Uuid::new_v4().as_u128(), false));
+        Self { request_id: Uuid::new_v4().simple().to_string(), trace_id, sampled }
+    }
+
+    /// The trace's id in hexadecimal.
+    pub fn trace_id(&self) -> String {
+        format!("{:032x}", self.trace_id)
+    }
+
+    /// Runs `work` as part of this trace.
+    pub async fn scope<F: Future>(self, work: F) -> F::Output {
+        CURRENT.scope(self, work).await
+    }
+
+    /// The trace of the request being served, if any.
+    pub fn current() -> Option<Self> {
+        CURRENT.try_with(Clone::clone).ok()
+    }
+
+    /// The `traceparent` to send on to a neighbour, with a span id of its own.
+    pub fn parent_header(&self) -> Option<HeaderValue> {
+        let (_, span) = Uuid::new_v4().as_u64_pair();
+        let mut text = format!("00-{:032x}-{span:016x}-", self.trace_id);
+        write!(text, "{:02x}", u8::from(self.sampled)).ok()?;
+        HeaderValue::try_from(text).ok()
+    }
+}
+
+fn parse_traceparent(text: &str) -> Option<(u128, bool)> {
+    let hex = |part: &str, len| {
+        let lower = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        (part.len() == len && part.bytes().all(lower)).then(|| u128::from_str_radix(part, 16).ok()).flatten()
+    };
+    let mut parts = text.split('-');
+    let version = hex(parts.next()?, 2)?;
+    let (trace, parent, flags) = (hex(parts.next()?, 32)?, hex(parts.next()?, 16)?, hex(parts.next()?, 2)?);
+    let whole = version != 0xff && (version > 0 || parts.next().is_none());
+    (whole && trace != 0 && parent != 0).then_some((trace, flags & 1 == 1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_trace_is_taken_and_passed_on() {
+        let caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+        let headers = HeaderMap::from_iter([("traceparent".parse().unwrap(), HeaderValue::from_static(caller))]);
+        let trace = Trace::continued(&headers);
+        assert_eq!(trace.trace_id(), "0af7651916cd43dd8448eb211c80319c");
+        let sent = trace.parent_header().unwrap().to_str().unwrap().to_owned();
+        assert!(sent.starts_with("00-0af7651916cd43dd8448eb211c80319c-") && sent.ends_with("-01"), "{sent}");
+        assert_ne!(sent, caller, "with a span id of its own");
+        for bad in ["", "00-0-0-0", "ff-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "é"] {
+            assert_eq!(parse_traceparent(bad), None, "{bad}");
+        }
+    }
+}
