@@ -18,7 +18,7 @@ use axum::{
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use ipnet::IpNet;
-use tower_http::csrf::CsrfLayer;
+use tower_http::csrf::{CsrfLayer, ProtectionError};
 use url::{Url, form_urlencoded};
 
 use crate::{
@@ -90,7 +90,9 @@ pub fn router(endpoints: Arc<Endpoints>) -> Router {
 }
 
 /// Refuses what a browser says another site sent, before any handler; [`CsrfGuard`] is stricter and comes after.
-fn cross_origin_guard(endpoints: &Endpoints) -> CsrfLayer<impl Fn(tower_http::csrf::ProtectionError) -> Response + Clone> {
+fn cross_origin_guard(
+    endpoints: &Endpoints,
+) -> CsrfLayer<impl Fn(ProtectionError) -> Response + Clone + use<>> {
     let own = endpoints.returns.base().origin().ascii_serialization();
     let layer = CsrfLayer::new();
     let layer = layer.clone().add_trusted_origin(own).unwrap_or(layer);

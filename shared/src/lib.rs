@@ -1,4 +1,5 @@
 //! Stub.
+pub mod admin;
 pub mod authenticator;
 pub mod callbacks;
 pub mod client;
@@ -10,6 +11,7 @@ pub mod domain;
 pub mod endpoints;
 pub mod http_client;
 pub mod key;
+pub mod pages;
 pub mod provider;
 pub mod refresh;
 pub mod refusal;
@@ -17,6 +19,7 @@ pub mod rejection;
 pub mod return_to;
 pub mod revocation;
 pub mod secret;
+pub mod server;
 pub mod session;
 pub mod settings;
 pub mod single_flight;

@@ -1,0 +1,84 @@
+//! The admin listener: health, readiness, metrics.
+//!
+//! Why: these are for the operator and the orchestrator; on a listener of their own nobody outside reaches them,
+//! and no decision about a session depends on them (threat-model X4).
+
+use std::{fmt, sync::Arc};
+
+use axum::{
+    Json, Router,
+    extract::State,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use futures_util::future::BoxFuture;
+use http::{HeaderValue, StatusCode, header};
+use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use serde::Serialize;
+
+/// What was found about one part or neighbour.
+#[derive(Clone, Debug, Serialize)]
+pub struct Finding {
+    /// Such as `auth server`.
+    pub name: &'static str,
+    /// Whether requests can be served.
+    pub ok: bool,
+    /// What is wrong and what to do, or what was seen.
+    pub detail: String,
+}
+
+impl Finding {
+    /// All is well.
+    pub fn good(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, ok: true, detail: detail.into() }
+    }
+
+    /// Something must be done.
+    pub fn bad(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { name, ok: false, detail: detail.into() }
+    }
+}
+
+/// Looks whether a server can do its work.
+pub trait Readiness: fmt::Debug + Send + Sync {
+    /// What there is to say.
+    fn findings(&self) -> BoxFuture<'_, Vec<Finding>>;
+}
+
+/// Collects the process's metrics; to be called once.
+///
+/// # Errors
+/// If they are collected already.
+pub fn collect_metrics() -> Result<PrometheusHandle, BuildError> {
+    const BUCKETS: [f64; 12] = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0];
+    PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder()
+}
+
+#[derive(Clone)]
+struct Admin {
+    metrics: Option<PrometheusHandle>,
+    readiness: Arc<dyn Readiness>,
+}
+
+/// `/healthz`: the process runs. `/readyz`: and can work. `/metrics`: for Prometheus.
+pub fn router(metrics: Option<PrometheusHandle>, readiness: Arc<dyn Readiness>) -> Router {
+    Router::new()
+        .route("/healthz", get(async || "ok\n"))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(scrape))
+        .with_state(Admin { metrics, readiness })
+}
+
+async fn ready(State(admin): State<Admin>) -> Response {
+    let findings = admin.readiness.findings().await;
+    let ready = findings.iter().all(|finding| finding.ok);
+    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    (status, Json(serde_json::json!({ "ready": ready, "checks": findings }))).into_response()
+}
+
+async fn scrape(State(admin): State<Admin>) -> Response {
+    let Some(metrics) = admin.metrics else { return StatusCode::NOT_FOUND.into_response() };
+    metrics.run_upkeep();
+    let kind = HeaderValue::from_static("text/plain; version=0.0.4");
+    ([(header::CONTENT_TYPE, kind)], metrics.render()).into_response()
+}

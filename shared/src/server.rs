@@ -1,0 +1,257 @@
+//! Listening and the layers around every handler, the same for both servers.
+//!
+//! Why: slow clients, floods of headers, panics and forgotten headers are everybody's, and what is done about
+//! them must not depend on the route (threat-model D1 to D9, X7). The stack reads top to bottom in
+//! [`Stack::wrap`].
+
+use std::{
+    collections::HashMap,
+    future::Future,
+    io,
+    net::IpAddr,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+};
+use http::{HeaderValue, Method, header};
+use hyper_util::{
+    rt::{TokioExecutor, TokioIo, TokioTimer},
+    server::{conn::auto, graceful::GracefulShutdown},
+    service::TowerToHyperService,
+};
+use ipnet::IpNet;
+use tokio::{net::TcpListener, sync::Semaphore};
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    timeout::{RequestBodyTimeoutLayer, TimeoutLayer},
+};
+
+use crate::{
+    client::{Peer, wants_page},
+    cookie::{RequestCookies, SessionCookie},
+    pages::PageKit,
+    rejection::Rejection,
+    telemetry::Trace,
+};
+
+mod observe;
+
+/// Most bytes of a request's headers. Four chunks of a session and much else fit (threat-model D9).
+pub const MAX_HEADER_BYTES: usize = 64 * 1024;
+const HEADER_TIME: Duration = Duration::from_secs(10);
+const BODY_PAUSE: Duration = Duration::from_secs(10);
+const TOTAL_TIME: Duration = Duration::from_secs(60);
+const DRAIN_TIME: Duration = Duration::from_secs(10);
+
+/// What the layers need.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    /// For failures shown to a person.
+    pub pages: PageKit,
+    /// Deleted when a browser's cookies have grown too many.
+    pub cookie: SessionCookie,
+    /// Whether to demand https from browsers for a year.
+    pub hsts: Hsts,
+}
+
+/// Whether `Strict-Transport-Security` is sent (threat-model B10).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hsts {
+    /// The site is on https.
+    Sent,
+    /// Plain http: local work.
+    Absent,
+}
+
+impl Stack {
+    /// The router with all layers, outermost first.
+    pub fn wrap(self, router: Router) -> Router {
+        let stack = Arc::new(self);
+        let layers = tower::ServiceBuilder::new()
+            .layer(middleware::from_fn(observe::observe))
+            .layer(middleware::from_fn_with_state(Arc::clone(&stack), finish))
+            .layer(CatchPanicLayer::custom(|_| Rejection::Internal("a handler panicked").into_response()))
+            .layer(middleware::from_fn_with_state(stack, gate))
+            .layer(TimeoutLayer::with_status_code(http::StatusCode::REQUEST_TIMEOUT, TOTAL_TIME))
+            .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE));
+        router.fallback(async || Rejection::NotFound).layer(layers)
+    }
+}
+
+/// Turns a failure into a page or JSON with the request's id, and adds what every response has.
+async fn finish(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
+    let page = wants_page(request.headers()).then(|| request.headers().clone());
+    let retry = (request.method() == Method::GET).then(|| request.uri().clone());
+    let mut response = next.run(request).await;
+    let id = Trace::current().map(|trace| trace.request_id);
+    if let Some(rejection) = response.extensions().get::<Rejection>().cloned() {
+        let pages = page.as_ref().and_then(|headers| stack.pages.for_browser(headers));
+        let shown = match pages {
+            Some(pages) => {
+                let retry = retry.map(|uri| uri.to_string()).filter(|_| rejection.retry_after().is_some());
+                pages.rejection(&rejection, id.as_deref(), Some(retry.as_deref().unwrap_or("/")))
+            }
+            None => problem(&rejection, id.as_deref()),
+        };
+        response = with_headers_of(shown, &response);
+    }
+    let headers = response.headers_mut();
+    if let Some(id) = id.and_then(|id| HeaderValue::try_from(id).ok()) {
+        headers.insert("x-request-id", id);
+    }
+    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    if stack.hsts == Hsts::Sent {
+        let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(year);
+    }
+    response
+}
+
+/// RFC 9457.
+fn problem(rejection: &Rejection, id: Option<&str>) -> Response {
+    let (status, code, _) = rejection.verdict();
+    let title = status.canonical_reason().unwrap_or("Error");
+    let body = serde_json::json!({
+        "type": "about:blank", "title": title, "status": status.as_u16(), "code": code, "requestId": id,
+    });
+    let kind = HeaderValue::from_static("application/problem+json");
+    (status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
+}
+
+/// `shown`, with the cookies, `Allow` and `Retry-After` of what it replaces.
+fn with_headers_of(mut shown: Response, replaced: &Response) -> Response {
+    for name in [header::SET_COOKIE, header::ALLOW, header::RETRY_AFTER, header::CACHE_CONTROL] {
+        for value in replaced.headers().get_all(&name) {
+            shown.headers_mut().append(name.clone(), value.clone());
+        }
+    }
+    let no_store = HeaderValue::from_static("no-store");
+    shown.headers_mut().insert(header::CACHE_CONTROL, no_store);
+    shown
+}
+
+/// Refuses odd methods, and headers beyond measure. A browser whose jar a sibling has filled gets out of it by
+/// losing our cookies (threat-model C7, X9).
+async fn gate(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
+    if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
+        return Rejection::MethodNotAllowed.into_response();
+    }
+    let bytes: usize =
+        request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    if bytes > MAX_HEADER_BYTES {
+        let mut response = Rejection::HeadersTooLarge.into_response();
+        stack.cookie.clear(RequestCookies::new(request.headers())).add_to(response.headers_mut());
+        return response;
+    }
+    next.run(request).await
+}
+
+/// How many connections are taken.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// At a time.
+    pub connections: usize,
+    /// Proxies, which may have them all.
+    pub trusted: Vec<IpNet>,
+}
+
+/// Serves `router` until `shutdown`, then finishes what is under way.
+///
+/// # Errors
+/// Never while running; accepting goes on after a failed one.
+pub async fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    shutdown: impl Future<Output = ()> + Send,
+) -> io::Result<()> {
+    let mut builder = auto::Builder::new(TokioExecutor::new());
+    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(2 * MAX_HEADER_BYTES);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_header_list_size(2 * u32::try_from(MAX_HEADER_BYTES).unwrap_or(u32::MAX))
+        .max_concurrent_streams(128)
+        .max_pending_accept_reset_streams(32)
+        .keep_alive_interval(Duration::from_secs(30))
+        .keep_alive_timeout(Duration::from_secs(10));
+    let places = Arc::new(Semaphore::new(limits.connections));
+    let crowd = Arc::new(Crowd { most: (limits.connections / 4).max(16), trusted: limits.trusted, by: Mutex::default() });
+    let graceful = GracefulShutdown::new();
+    tokio::pin!(shutdown);
+    loop {
+        let place = tokio::select! {
+            place = Arc::clone(&places).acquire_owned() => place.map_err(io::Error::other)?,
+            () = &mut shutdown => break,
+        };
+        let (stream, peer) = tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            },
+            () = &mut shutdown => break,
+        };
+        let Some(seat) = crowd.enter(peer.ip()) else { continue };
+        let _ = stream.set_nodelay(true);
+        let service = tower::ServiceBuilder::new().layer(axum::Extension(Peer(peer.ip()))).service(router.clone());
+        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
+        let connection = graceful.watch(connection.into_owned());
+        tokio::spawn(async move {
+            let _held = (place, seat);
+            let _ = connection.await;
+        });
+    }
+    drop(listener);
+    let _ = tokio::time::timeout(DRAIN_TIME, graceful.shutdown()).await;
+    Ok(())
+}
+
+/// Connections by address, so that one cannot take all places (threat-model D1).
+#[derive(Debug)]
+struct Crowd {
+    most: usize,
+    trusted: Vec<IpNet>,
+    by: Mutex<HashMap<IpAddr, usize>>,
+}
+
+impl Crowd {
+    fn enter(self: &Arc<Self>, address: IpAddr) -> Option<Seat> {
+        let source = crate::client::source(address);
+        if !self.trusted.iter().any(|net| net.contains(&address.to_canonical())) {
+            let mut by = self.by.lock().unwrap_or_else(PoisonError::into_inner);
+            let count = by.entry(source).or_default();
+            if *count >= self.most && !source.is_loopback() {
+                return None;
+            }
+            *count += 1;
+        }
+        Some(Seat { crowd: Arc::clone(self), source })
+    }
+}
+
+struct Seat {
+    crowd: Arc<Crowd>,
+    source: IpAddr,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        let mut by = self.crowd.by.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = by.get_mut(&self.source) {
+            *count -= 1;
+            if *count == 0 {
+                by.remove(&self.source);
+            }
+        }
+    }
+}
