@@ -22,6 +22,7 @@ mod views;
 
 pub use brand::BrandError;
 use brand::{ASSETS, Assets, Brand};
+use views::{ErrorPage, framed};
 use messages::Message;
 use texts::{Languages, Texts};
 pub use views::{Denied, Login, Logout, Overview, SignedIn};
@@ -99,26 +100,16 @@ impl Pages<'_> {
     /// The page for an error code, such as one that came in an address.
     pub fn error(&self, status: StatusCode, code: &str, request_id: Option<&str>, retry: Option<&str>) -> Response {
         let message = self.message(code);
-        self.respond(
-            status,
-            &views::ErrorPage {
-                frame: self.frame(),
-                title: message.title,
-                message: message.text,
-                request_id,
-                retry_url: retry,
-                retry_label: if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS {
-                    &self.t.retry
-                } else {
-                    &self.t.home
-                },
-                status: status.as_u16(),
-            },
-        )
-    }
-
-    fn frame(&self) -> views::Frame<'_> {
-        views::Frame { t: self.t, lang: self.lang, brand: &self.kit.brand, version: &self.kit.assets.version }
+        let again = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
+        let page = views::ErrorView {
+            title: message.title,
+            message: message.text,
+            request_id,
+            retry_url: retry,
+            retry_label: if again { &self.t.retry } else { &self.t.home },
+            status: status.as_u16(),
+        };
+        self.respond(status, &framed!(self, ErrorPage { page: page }))
     }
 
     fn respond(&self, status: StatusCode, page: &impl Template) -> Response {

@@ -9,14 +9,6 @@ use http::StatusCode;
 
 use super::{ASSETS, Brand, Pages, Texts};
 
-/// What every page has around it.
-pub(super) struct Frame<'p> {
-    pub(super) t: &'p Texts,
-    pub(super) lang: &'static str,
-    pub(super) brand: &'p Brand,
-    pub(super) version: &'p str,
-}
-
 /// The sign-in form.
 #[derive(Clone, Copy, Debug)]
 pub struct Login<'p> {
@@ -110,18 +102,87 @@ pub struct Denied<'p> {
     pub home_url: &'p str,
 }
 
-/// Names `t`, `lang`, `brand`, `assets` and `version`, which the templates use, beside a page's own values.
+/// An error, named by its code.
+pub(super) struct ErrorView<'p> {
+    pub(super) title: &'p str,
+    pub(super) message: &'p str,
+    pub(super) request_id: Option<&'p str>,
+    pub(super) retry_url: Option<&'p str>,
+    pub(super) retry_label: &'p str,
+    pub(super) status: u16,
+}
+
+/// What every page has around it is named beside the page's own values.
 macro_rules! page {
-    ($name:ident, $file:literal, { $($field:ident: $type:ty),* $(,)? }) => {
+    ($name:ident, $file:literal, $view:ident, { $($field:ident: $type:ty),* }) => {
         #[derive(Template)]
         #[template(path = $file)]
-        struct $name<'p> {
-            t: &'p Texts,
-            lang: &'static str,
-            brand: &'p Brand,
-            assets: &'static str,
-            version: &'p str,
-            $($field: $type),*
+        pub(super) struct $name<'p> {
+            pub(super) t: &'p Texts,
+            pub(super) lang: &'static str,
+            pub(super) brand: &'p Brand,
+            pub(super) assets: &'static str,
+            pub(super) version: &'p str,
+            pub(super) page: $view<'p>,
+            $(pub(super) $field: $type),*
         }
     };
+}
+
+page!(LoginPage, "login.html", Login, { error: Option<&'p str>, notice: Option<&'p str>, invalid: bool });
+page!(SignedInPage, "signed_in.html", SignedIn, {});
+page!(LogoutPage, "logout.html", Logout, {});
+page!(OverviewPage, "session.html", Overview, {});
+page!(DeniedPage, "denied.html", Denied, {});
+page!(ErrorPage, "error.html", ErrorView, {});
+
+/// One of the structs above, with its frame.
+macro_rules! framed {
+    ($pages:expr, $name:ident { $($field:ident: $value:expr),* $(,)? }) => {
+        $name {
+            t: $pages.t,
+            lang: $pages.lang,
+            brand: &$pages.kit.brand,
+            assets: ASSETS,
+            version: &$pages.kit.assets.version,
+            $($field: $value),*
+        }
+    };
+}
+pub(super) use framed;
+
+impl Pages<'_> {
+    /// The sign-in form; a wrong input is marked, a code of another kind is only told.
+    pub fn login(&self, page: Login<'_>) -> Response {
+        let message = page.error.map(|code| self.message(code));
+        let text = message.as_ref().map(|message| message.text);
+        let is_error = page.error.is_some_and(|code| code != "SessionRequired");
+        let view = framed!(self, LoginPage {
+            page: page,
+            error: text.filter(|_| is_error),
+            notice: text.filter(|_| !is_error),
+            invalid: message.is_some_and(|message| message.about_input),
+        });
+        self.respond(StatusCode::OK, &view)
+    }
+
+    /// The sign-in page for somebody who is signed in.
+    pub fn signed_in(&self, page: SignedIn<'_>) -> Response {
+        self.respond(StatusCode::OK, &framed!(self, SignedInPage { page: page }))
+    }
+
+    /// The sign-out page.
+    pub fn logout(&self, page: Logout<'_>) -> Response {
+        self.respond(StatusCode::OK, &framed!(self, LogoutPage { page: page }))
+    }
+
+    /// A satellite's page that shows the session.
+    pub fn overview(&self, page: Overview<'_>) -> Response {
+        self.respond(StatusCode::OK, &framed!(self, OverviewPage { page: page }))
+    }
+
+    /// A page that the signed-in user may not see.
+    pub fn denied(&self, page: Denied<'_>) -> Response {
+        self.respond(StatusCode::FORBIDDEN, &framed!(self, DeniedPage { page: page }))
+    }
 }
