@@ -1,1 +1,147 @@
-//! Stub.
+//! The auth server: owns the real authorize step of a deployment.
+//!
+//! `auth.example.com` runs it. It shows the sign-in page, asks the backend, seals what comes back into the
+//! domain-wide cookie, renews tokens for the satellites and ends sessions. [`Settings`] (text) → [`App::build`]
+//! (parts wired) → [`App::router`].
+
+use std::sync::Arc;
+
+use axum::Router;
+use hallpass_shared::{
+    admin::{Finding, Readiness},
+    authenticator::Authenticator,
+    callbacks::{DefaultCallbacks, Exposure},
+    clock::{Clock, SystemClock},
+    cookie::SessionCookie,
+    csrf::CsrfGuard,
+    dialect::Scheme,
+    endpoints::{self, Endpoints, Pages},
+    internal::{Bearers, Fingerprint},
+    pages::{BrandError, PageKit},
+    revocation::Revocations,
+    server::{Hsts, Stack},
+    token::{Codec, SealError},
+};
+use url::Url;
+
+pub mod authorize;
+pub mod backend;
+pub mod cli;
+mod pages;
+mod renewal;
+mod routes;
+mod settings;
+pub mod throttle;
+
+use authorize::BackendProvider;
+use backend::Backend;
+pub use renewal::BackendRefresher;
+pub use settings::{Settings, ThrottleSettings};
+use throttle::Throttle;
+
+/// An auth server, wired and ready to serve.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// NextAuth's endpoints and what they need.
+    pub endpoints: Arc<Endpoints>,
+    pages: PageKit,
+    bearers: Bearers,
+    fingerprint: Arc<Fingerprint>,
+    backend: Arc<Backend>,
+    clock: Arc<dyn Clock>,
+    stack: Stack,
+}
+
+/// The parts could not be wired.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Keys could not be made.
+    #[error(transparent)]
+    Keys(#[from] SealError),
+    /// The brand could not be loaded.
+    #[error(transparent)]
+    Brand(#[from] BrandError),
+}
+
+impl App {
+    /// Wires the parts.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn build(settings: Settings) -> Result<Self, BuildError> {
+        Self::build_with_clock(settings, Arc::new(SystemClock))
+    }
+
+    /// Wires the parts with a clock of one's own.
+    ///
+    /// # Errors
+    /// [`BuildError`].
+    pub fn build_with_clock(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
+        let Settings { shared, backend, throttle, sign_in_page } = settings;
+        let backend = Arc::new(backend);
+        let kept = Codec::for_purpose(shared.dialect, &shared.ring, "hallpass refresh result")?;
+        let refresher = BackendRefresher::new(Arc::clone(&backend), kept, Arc::clone(&clock), shared.grace);
+        let callbacks = DefaultCallbacks {
+            refresher: Arc::new(refresher),
+            clock: Arc::clone(&clock),
+            skew: shared.skew,
+            access_token: if shared.expose_access_token { Exposure::Shown } else { Exposure::Hidden },
+        };
+        let cookie = SessionCookie::new(shared.cookie.clone());
+        let authenticator = Authenticator {
+            codec: Codec::for_session(shared.dialect, &shared.ring, &shared.cookie.name)?,
+            cookie: cookie.clone(),
+            callbacks: Arc::new(callbacks),
+            revocations: Arc::new(Revocations::default()),
+            lifetime: shared.lifetime,
+            clock: Arc::clone(&clock),
+        };
+        let endpoints = Endpoints {
+            authenticator: Arc::new(authenticator),
+            provider: Arc::new(BackendProvider::new(Arc::clone(&backend), Throttle::new(throttle))),
+            csrf: CsrfGuard::new(shared.ring.clone(), &shared.cookie, &shared.auth_url),
+            returns: shared.return_policy(&shared.auth_url),
+            dialect: shared.dialect,
+            pages: Pages {
+                sign_in: sign_in_page,
+                sign_out: page(&shared.auth_url, "/logout"),
+                error: page(&shared.auth_url, "/error"),
+            },
+            trusted_proxies: shared.server.trusted_proxies.clone(),
+        };
+        let pages = PageKit::load(&shared)?;
+        let hsts = if shared.cookie.scheme == Scheme::Https { Hsts::Sent } else { Hsts::Absent };
+        Ok(Self {
+            endpoints: Arc::new(endpoints),
+            bearers: Bearers::derive(&shared.ring)?,
+            fingerprint: Arc::new(Fingerprint::of(&shared.ring, &shared.cookie, shared.dialect)?),
+            stack: Stack { pages: pages.clone(), cookie, hsts },
+            pages,
+            backend,
+            clock,
+        })
+    }
+
+    /// Everything the public side answers, with all layers.
+    pub fn router(&self) -> Router {
+        let routes = endpoints::router(Arc::clone(&self.endpoints))
+            .merge(pages::router(self))
+            .merge(routes::router(self))
+            .merge(self.pages.assets());
+        self.stack.clone().wrap(routes)
+    }
+}
+
+impl Readiness for App {
+    fn findings(&self) -> futures_util::future::BoxFuture<'_, Vec<Finding>> {
+        let secrets = self.fingerprint.secrets.join(", ");
+        Box::pin(async move { vec![Finding::good("settings", format!("secret fingerprints: {secrets}"))] })
+    }
+}
+
+fn page(base: &Url, path: &str) -> Url {
+    let mut url = base.clone();
+    url.set_path(path);
+    url
+}

@@ -1,1 +1,1 @@
-//! Stub.
+//! Helpers of the end-to-end tests.

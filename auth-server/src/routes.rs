@@ -1,0 +1,92 @@
+//! What satellites ask: a renewal, an end, the fingerprint; and the keys of access tokens we sign ourselves.
+//!
+//! Why: these paths hand out sessions to whoever has the secret, so without the bearer made of it they do not
+//! exist.
+
+use axum::{
+    Json, Router,
+    extract::{DefaultBodyLimit, Request, State},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::{get, post},
+};
+use hallpass_shared::{
+    authenticator::Authenticator,
+    internal::{FINGERPRINT, Fingerprint, REFRESH, REVOCATIONS, RefreshReply, SessionRequest},
+    provider::SignOutReach,
+    refusal::{NotAdmitted, Refusal},
+    rejection::Rejection,
+    token::{Claims, SealedToken},
+};
+
+use crate::App;
+
+/// A session in eight chunks, with room for JSON.
+const MAX_BODY_BYTES: usize = 64 * 1024;
+
+pub(crate) fn router(app: &App) -> Router {
+    let internal = Router::new()
+        .route(REFRESH, post(refresh))
+        .route(REVOCATIONS, post(revoke))
+        .route(FINGERPRINT, get(fingerprint))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        .layer(middleware::from_fn_with_state(app.clone(), bearer_only));
+    Router::new().route("/.well-known/jwks.json", get(jwks)).merge(internal).with_state(app.clone())
+}
+
+async fn bearer_only(State(app): State<App>, request: Request, next: Next) -> Response {
+    if app.bearers.admit(request.headers()) {
+        next.run(request).await
+    } else {
+        Rejection::NotFound.into_response()
+    }
+}
+
+async fn refresh(State(app): State<App>, Json(asked): Json<SessionRequest>) -> Response {
+    let authenticator = &app.endpoints.authenticator;
+    let outcome = match open(authenticator, asked.token) {
+        Ok(claims) => renew(authenticator, &claims).await,
+        Err(refusal) => Err(refusal.into()),
+    };
+    match outcome {
+        Ok(reply) => Json(reply).into_response(),
+        Err(NotAdmitted::Refused(why)) => Json(RefreshReply::Refused { why: why.code().into() }).into_response(),
+        Err(NotAdmitted::Unavailable(outage)) => Rejection::Unavailable(outage).into_response(),
+        Err(_) => Rejection::Internal("an unknown reason").into_response(),
+    }
+}
+
+/// What a satellite sends was sealed with a secret of ours, or it is no session.
+fn open(authenticator: &Authenticator, token: String) -> Result<Claims, Refusal> {
+    let token = SealedToken::from_wire(token).ok_or(Refusal::Expired)?;
+    authenticator.open(&token)?.ok_or(Refusal::Expired)
+}
+
+async fn renew(authenticator: &Authenticator, claims: &Claims) -> Result<RefreshReply, NotAdmitted> {
+    let renewed = authenticator.callbacks.jwt(claims).await?;
+    let claims = renewed.as_ref().unwrap_or(claims);
+    // It may have been signed out while the backend was asked (threat-model R13).
+    if authenticator.revocations.covers(claims) {
+        return Err(Refusal::Revoked.into());
+    }
+    let sealed = authenticator.codec.seal(claims);
+    let sealed = sealed.map_err(|_| hallpass_shared::refusal::Outage::of("the session codec"))?;
+    Ok(RefreshReply::Renewed { token: sealed.expose().to_owned() })
+}
+
+async fn revoke(State(app): State<App>, Json(asked): Json<SessionRequest>) -> Response {
+    if let Ok(claims) = open(&app.endpoints.authenticator, asked.token) {
+        app.endpoints.authenticator.revoke(&claims);
+        app.endpoints.provider.signed_out(&claims, SignOutReach::Session).await;
+    }
+    http::StatusCode::NO_CONTENT.into_response()
+}
+
+async fn fingerprint(State(app): State<App>) -> Json<Fingerprint> {
+    Json(Fingerprint::clone(&app.fingerprint))
+}
+
+/// Public keys of the access tokens that `users-file` signs (RFC 7517); empty with a backend of its own.
+async fn jwks(State(app): State<App>) -> Json<serde_json::Value> {
+    Json(app.backend.jwks())
+}

@@ -1,0 +1,106 @@
+//! The demo's deployment: settings, users, sites.
+//!
+//! Why: it is wired from the same parts and the same kind of settings file as one in earnest.
+
+use std::{collections::HashMap, io::Write as _, net::SocketAddr, path::PathBuf};
+
+use axum::Router;
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use hallpass_auth_server::{App, Settings as AuthSettings, backend::hash_password};
+use hallpass_satellite::{Satellite, Settings as SatelliteSettings, claim, require};
+use hallpass_shared::{secret::Secret, settings::Texts};
+
+/// Life of an access token in the demo.
+pub(crate) const ACCESS_SECONDS: u32 = 30;
+
+/// Everything that is served.
+#[derive(Debug)]
+pub(crate) struct World {
+    pub(crate) sites: HashMap<String, Router>,
+    /// Where satellites ask for renewals, as on an internal network.
+    pub(crate) auth_server: Router,
+    _users: UsersFile,
+}
+
+impl World {
+    /// Sites on `port`; the auth server is asked at `internal`.
+    pub(crate) fn build(port: u16, internal: SocketAddr) -> anyhow::Result<Self> {
+        let users = UsersFile::write()?;
+        let shared = shared_settings(port, internal, &users)?;
+        let auth = App::build(AuthSettings::read(&Texts::from_toml(&shared)?)?)?.router();
+        let satellite = |name: &str, other: &str| -> anyhow::Result<Satellite> {
+            let section = format!(
+                "[satellite]\nurl = \"http://{name}.example.localhost:{port}\"\n\
+                 siblings = [\"http://{other}.example.localhost:{port}/\"]\n"
+            );
+            let texts = Texts::from_toml(&format!("{shared}\n{section}"))?;
+            Ok(Satellite::build(SatelliteSettings::read(&texts)?)?)
+        };
+        let app = satellite("app", "admin")?;
+        let admin = satellite("admin", "app")?;
+        let for_admins = admin.built_in_site().route_layer(require(claim("/isAdmin").equals(true)));
+        let sites = HashMap::from([
+            ("auth.example.localhost".to_owned(), auth.clone()),
+            ("app.example.localhost".to_owned(), app.hardened(app.protect(app.built_in_site()))),
+            ("admin.example.localhost".to_owned(), admin.hardened(admin.protect(for_admins))),
+        ]);
+        Ok(Self { sites, auth_server: auth, _users: users })
+    }
+}
+
+fn shared_settings(port: u16, internal: SocketAddr, users: &UsersFile) -> anyhow::Result<String> {
+    let mut secret = [0; 32];
+    openssl::rand::rand_bytes(&mut secret)?;
+    Ok(format!(
+        "secret = \"{secret}\"
+parent_domain = \"example.localhost\"
+auth_url = \"http://auth.example.localhost:{port}\"
+
+[brand]
+name = \"Hallpass demo\"
+
+[refresh]
+auth_server = \"http://{internal}\"
+skew = \"5s\"
+
+[backend]
+kind = \"users-file\"
+users_file = {users:?}
+access_ttl = \"{ACCESS_SECONDS}s\"
+refresh_ttl = \"1h\"
+",
+        secret = STANDARD_NO_PAD.encode(secret),
+        users = users.0.display().to_string(),
+    ))
+}
+
+/// A users file of this run, deleted at the end.
+#[derive(Debug)]
+struct UsersFile(PathBuf);
+
+impl UsersFile {
+    fn write() -> anyhow::Result<Self> {
+        let path = std::env::temp_dir().join(format!("hallpass-demo-{}.toml", std::process::id()));
+        let mut file = std::fs::File::create(&path)?;
+        for (id, email, password, name, admin) in [
+            ("1", "user@example.com", "hallpass-demo", "Zoë Novotná", false),
+            ("2", "admin@example.com", "hallpass-admin", "Adam Správce", true),
+        ] {
+            let hash = hash_password(&Secret::new(password))?;
+            let (first, last) = name.split_once(' ').unwrap_or((name, ""));
+            writeln!(
+                file,
+                "[[user]]\nid = \"{id}\"\nusername = \"{email}\"\npassword_hash = \"{hash}\"\n\
+                 [user.fields]\nname = \"{name}\"\nemail = \"{email}\"\nfirstName = \"{first}\"\nlastName = \"{last}\"\n\
+                 isAdmin = {admin}\n"
+            )?;
+        }
+        Ok(Self(path))
+    }
+}
+
+impl Drop for UsersFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}

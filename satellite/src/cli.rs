@@ -1,0 +1,120 @@
+//! The command line: serve, check, health.
+//!
+//! Why: the classic failure of this design is a secret that differs, which shows only as everybody being signed
+//! out. `serve` compares with the auth server at start and says what differs; `check` does it on demand.
+
+use std::{
+    io::{self, Write as _},
+    path::PathBuf,
+    process::ExitCode,
+    sync::Arc,
+};
+
+use clap::{Parser, Subcommand};
+use hallpass_shared::{
+    admin, process,
+    settings::{Sources, Texts},
+    telemetry,
+};
+
+use crate::{Agreement, Satellite, Settings};
+
+/// Knows who is signed in on the domain, on any host but the auth server's.
+#[derive(Debug, Parser)]
+#[command(name = "satellite", version)]
+struct Arguments {
+    /// A settings file (TOML); may be given several times, later ones win.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Clone, Copy, Debug, Subcommand)]
+enum Command {
+    /// Serve (the default).
+    Serve,
+    /// Check the settings and compare them with the auth server's; say what differs.
+    Check,
+    /// Ask the running server whether it is well; for a container's health check.
+    Health,
+}
+
+/// Runs the program with this process's arguments and environment.
+pub fn run() -> ExitCode {
+    let arguments = Arguments::parse();
+    let work = async {
+        match arguments.command.unwrap_or(Command::Serve) {
+            Command::Serve => serve(&arguments.config).await,
+            Command::Check => check(&arguments.config).await,
+            Command::Health => health(&arguments.config).await,
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    match runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(work)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            let _ = writeln!(io::stderr(), "satellite: {problem:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn texts(files: &[PathBuf]) -> anyhow::Result<Texts> {
+    #[expect(clippy::disallowed_methods, reason = "main is where the environment is read")]
+    let environment = std::env::vars().collect();
+    Ok(Sources { files: files.to_vec(), environment }.read()?)
+}
+
+async fn serve(files: &[PathBuf]) -> anyhow::Result<()> {
+    let settings = Settings::read(&texts(files)?)?;
+    let server = settings.shared.server.clone();
+    telemetry::init(settings.shared.log.format, &settings.shared.log.level)?;
+    let metrics = admin::collect_metrics()?;
+    tracing::info!(event = "settings", settings = ?settings, "read");
+    let satellite = Satellite::build(settings)?;
+    tokio::spawn(report_agreement(satellite.clone()));
+    let site = satellite.hardened(satellite.protect(satellite.built_in_site()));
+    let admin = admin::router(Some(metrics), Arc::new(satellite.clone()));
+    Ok(process::run("satellite", &server, site, admin).await?)
+}
+
+/// Says at start whether both sides agree. An auth server that is not up yet is asked again.
+async fn report_agreement(satellite: Satellite) {
+    let mut pause = std::time::Duration::from_secs(1);
+    loop {
+        match satellite.agreement().await {
+            Agreement::Agreed => {
+                tracing::info!(event = "agreement", "secret, cookie and dialect agree with the auth server's");
+                return;
+            }
+            Agreement::Differs(differences) => {
+                for difference in differences {
+                    tracing::error!(event = "agreement", "sessions cannot be shared: {difference}");
+                }
+            }
+            Agreement::Unreachable(problem) => tracing::warn!(event = "agreement", "{problem}"),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(std::time::Duration::from_secs(60));
+    }
+}
+
+async fn check(files: &[PathBuf]) -> anyhow::Result<()> {
+    let settings = Settings::read(&texts(files)?)?;
+    say(&format!("settings: ok, {} under {}", settings.url, settings.shared.auth_url))?;
+    match Satellite::build(settings)?.agreement().await {
+        Agreement::Agreed => say("auth server: reached; secret, cookie and dialect agree\nall is well"),
+        Agreement::Differs(differences) => anyhow::bail!("{}", differences.join("\n")),
+        Agreement::Unreachable(problem) => anyhow::bail!("{problem}"),
+    }
+}
+
+async fn health(files: &[PathBuf]) -> anyhow::Result<()> {
+    let settings = hallpass_shared::settings::SharedSettings::read(&texts(files)?)?;
+    process::health(&settings.server).await.map_err(anyhow::Error::msg)
+}
+
+fn say(line: &str) -> anyhow::Result<()> {
+    Ok(writeln!(io::stdout(), "{line}")?)
+}

@@ -1,0 +1,103 @@
+//! [`CurrentSession`]: the signed-in user as a handler's argument.
+//!
+//! Why: an app names its own user type and gets it, or the request never reaches the handler. Where somebody must
+//! be signed in, a page load is sent to sign in and comes back to exactly there; anything else gets 401
+//! (threat-model O10).
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{
+    extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri},
+    response::{IntoResponse, Redirect, Response},
+};
+use hallpass_shared::{client::is_navigation, refusal::Refusal, rejection::Rejection, session::Session};
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use crate::layer::{Core, Visitor};
+
+/// The session of whoever makes the request, with the user as the app's own type. As an `Option` it does not ask
+/// anybody to sign in.
+#[derive(Clone, Debug)]
+pub struct CurrentSession<U = Map<String, Value>>(pub Session<U>);
+
+/// Why a handler was not reached.
+#[derive(Debug)]
+pub struct NotSignedIn(Response);
+
+impl IntoResponse for NotSignedIn {
+    fn into_response(self) -> Response {
+        self.0
+    }
+}
+
+impl<S: Send + Sync, U: DeserializeOwned> FromRequestParts<S> for CurrentSession<U> {
+    type Rejection = NotSignedIn;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotSignedIn> {
+        match typed(parts)? {
+            Some(session) => Ok(Self(session)),
+            None => Err(NotSignedIn(ask_to_sign_in(parts))),
+        }
+    }
+}
+
+impl<S: Send + Sync, U: DeserializeOwned> OptionalFromRequestParts<S> for CurrentSession<U> {
+    type Rejection = NotSignedIn;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Option<Self>, NotSignedIn> {
+        Ok(typed(parts)?.map(Self))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Visitor {
+    type Rejection = Rejection;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Rejection> {
+        visitor(parts)
+    }
+}
+
+/// The path and query that the browser asked for, whatever router it went through.
+#[derive(Clone, Debug)]
+pub(crate) struct Target(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Target {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
+        Ok(Self(target(parts).to_owned()))
+    }
+}
+
+/// The path and query that the browser asked for.
+pub(crate) fn target(parts: &Parts) -> &str {
+    let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
+    uri.path_and_query().map_or("/", |target| target.as_str())
+}
+
+fn visitor(parts: &Parts) -> Result<Visitor, Rejection> {
+    let found = parts.extensions.get::<Visitor>().cloned();
+    found.ok_or(Rejection::Internal("Satellite::layer is missing around this route"))
+}
+
+fn typed<U: DeserializeOwned>(parts: &Parts) -> Result<Option<Session<U>>, NotSignedIn> {
+    let visitor = visitor(parts).map_err(|rejection| NotSignedIn(rejection.into_response()))?;
+    let Visitor::SignedIn(signed_in) = visitor else { return Ok(None) };
+    signed_in.session.clone().typed().map(Some).map_err(|error| {
+        let cause = &error as &dyn std::error::Error;
+        tracing::error!(error = cause, "the backend's user does not fit the app's type");
+        NotSignedIn(Rejection::Internal("the user does not fit the app's type").into_response())
+    })
+}
+
+/// To the sign-in page and back, or 401.
+pub(crate) fn ask_to_sign_in(parts: &Parts) -> Response {
+    let navigation = is_navigation(&parts.method, &parts.headers);
+    let core = parts.extensions.get::<Arc<Core>>().filter(|_| navigation);
+    let Some(core) = core else { return Rejection::SignInRequired.into_response() };
+    let ended = matches!(parts.extensions.get(), Some(Visitor::Refused(why)) if *why != Refusal::MixedSubjects);
+    let code = ended.then_some("RefreshTokenExpired");
+    Redirect::to(&core.sign_in_address(target(parts), code)).into_response()
+}

@@ -1,0 +1,146 @@
+//! Authenticates each request once, and adds the renewed cookie on the way out.
+//!
+//! Why: handlers ask for the session as often as they like; the cookie is opened once. What the layer found is a
+//! [`Visitor`] in the request's extensions, which the extractors and [`require`](crate::require) read.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::{extract::Request, response::Response};
+use hallpass_shared::{
+    authenticator::{Admission, Authentication, Authenticator},
+    cookie::{RequestCookies, SetCookies},
+    endpoints::Pages as PageAddresses,
+    pages::PageKit,
+    refusal::{Outage, Refusal},
+    session::Session,
+    token::Claims,
+};
+use http::{HeaderMap, HeaderValue, header};
+use tower::{Layer, Service};
+use url::Url;
+
+/// What a satellite knows; shared by all requests.
+#[derive(Debug)]
+pub(crate) struct Core {
+    pub(crate) authenticator: Arc<Authenticator>,
+    pub(crate) url: Url,
+    pub(crate) addresses: PageAddresses,
+    pub(crate) pages: PageKit,
+}
+
+/// Who makes a request, as far as the cookie tells.
+#[derive(Clone, Debug)]
+pub enum Visitor {
+    /// Somebody signed in. With an outage, somebody whose session could not be confirmed just now.
+    SignedIn(Arc<SignedIn>),
+    /// Nobody.
+    Anonymous,
+    /// Somebody whose session is over.
+    Refused(Refusal),
+}
+
+/// Somebody signed in.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// What an app may see.
+    pub session: Session,
+    /// What was sealed.
+    pub claims: Claims,
+    /// What is missing to confirm the session; its access token is over.
+    pub outage: Option<Outage>,
+}
+
+/// Adds a [`Visitor`] to each request.
+#[derive(Clone, Debug)]
+pub struct SessionLayer {
+    core: Arc<Core>,
+}
+
+impl SessionLayer {
+    pub(crate) fn new(core: Arc<Core>) -> Self {
+        Self { core }
+    }
+}
+
+impl<S> Layer<S> for SessionLayer {
+    type Service = SessionService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        SessionService { inner, core: Arc::clone(&self.core) }
+    }
+}
+
+/// The service of [`SessionLayer`].
+#[derive(Clone, Debug)]
+pub struct SessionService<S> {
+    inner: S,
+    core: Arc<Core>,
+}
+
+impl<S> Service<Request> for SessionService<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, mut request: Request) -> Self::Future {
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        let core = Arc::clone(&self.core);
+        Box::pin(async move {
+            let (visitor, set) = core.visitor(request.headers()).await;
+            request.extensions_mut().insert(visitor);
+            request.extensions_mut().insert(core);
+            let mut response = inner.call(request).await?;
+            mark_private(response.headers_mut());
+            set.add_to(response.headers_mut());
+            Ok(response)
+        })
+    }
+}
+
+impl Core {
+    async fn visitor(&self, headers: &HeaderMap) -> (Visitor, SetCookies) {
+        let signed_in = |session, claims: Box<Claims>, outage| {
+            Visitor::SignedIn(Arc::new(SignedIn { session, claims: *claims, outage }))
+        };
+        match self.authenticator.authenticate(RequestCookies::new(headers)).await {
+            Authentication::Admitted(Admission { session, claims, set }) => (signed_in(session, claims, None), set),
+            Authentication::Unavailable { outage, session, claims } => {
+                (signed_in(session, claims, Some(outage)), SetCookies::none())
+            }
+            Authentication::Anonymous => (Visitor::Anonymous, SetCookies::none()),
+            Authentication::Refused { why, set } => (Visitor::Refused(why), set),
+        }
+    }
+
+    /// The sign-in page, with the way back to `target` on this host: its path and query byte for byte.
+    pub(crate) fn sign_in_address(&self, target: &str, error: Option<&str>) -> String {
+        let mut page = self.addresses.sign_in.clone();
+        let back = format!("{}{target}", self.url.as_str().trim_end_matches('/'));
+        page.query_pairs_mut().append_pair("callbackUrl", &back);
+        if let Some(code) = error {
+            page.query_pairs_mut().append_pair("error", code);
+        }
+        page.into()
+    }
+}
+
+/// What was made for one person is kept by no shared cache, unless the app says otherwise (threat-model B7).
+fn mark_private(headers: &mut HeaderMap) {
+    headers.append(header::VARY, HeaderValue::from_static("Cookie"));
+    headers.entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("private, no-cache"));
+}

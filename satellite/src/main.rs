@@ -1,0 +1,5 @@
+//! The `satellite` program.
+
+fn main() -> std::process::ExitCode {
+    hallpass_satellite::cli::run()
+}

@@ -1,0 +1,115 @@
+//! The built-in page: shows the session of whoever looks.
+//!
+//! Why: after setting up a satellite there is something to visit, which says at a glance whether sign-in,
+//! the shared cookie and the renewal of tokens work.
+
+use std::sync::Arc;
+
+use axum::{
+    Json, Router,
+    extract::State,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use hallpass_shared::{clock::UnixTime, endpoints::Endpoints, pages::Overview, rejection::Rejection};
+use http::HeaderMap;
+use serde_json::{Map, Value, json};
+
+use crate::{
+    CurrentSession, Satellite,
+    extract::Target,
+    layer::Core,
+};
+
+/// Answers the ends of the session and of its access token.
+const LIFETIMES: &str = "/api/auth/lifetimes";
+const SIGN_OUT: &str = "/api/auth/signout";
+
+#[derive(Clone)]
+struct Site {
+    core: Arc<Core>,
+    endpoints: Arc<Endpoints>,
+    siblings: Arc<[(String, String)]>,
+}
+
+pub(crate) fn router(satellite: &Satellite) -> Router {
+    let site = Site {
+        core: Arc::clone(&satellite.core),
+        endpoints: Arc::clone(&satellite.endpoints),
+        siblings: Arc::clone(&satellite.siblings),
+    };
+    Router::new()
+        .route(LIFETIMES, get(lifetimes))
+        .route("/", get(show))
+        .route("/{*path}", get(show))
+        .method_not_allowed_fallback(async || Rejection::MethodNotAllowed)
+        .with_state(site)
+}
+
+async fn lifetimes(CurrentSession(session): CurrentSession) -> Json<Value> {
+    Json(json!({
+        "expires": session.expires.as_seconds(),
+        "accessExpires": session.access_token_expires.map(UnixTime::as_seconds),
+    }))
+}
+
+async fn show(
+    State(site): State<Site>,
+    CurrentSession(session): CurrentSession,
+    Target(target): Target,
+    headers: HeaderMap,
+) -> Response {
+    let Some(pages) = site.core.pages.for_browser(&headers) else {
+        return Rejection::Internal("there are no texts").into_response();
+    };
+    let (token, set) = match site.endpoints.csrf_token(&headers) {
+        Ok(issued) => issued,
+        Err(rejection) => return rejection.into_response(),
+    };
+    let mut fields = rows(&session.user);
+    fields.push(("address".into(), target));
+    let mut home = site.core.addresses.sign_in.clone();
+    home.set_path("/");
+    let mut response = pages.overview(Overview {
+        user_name: session.display_name(),
+        user_email: session.user.get("email").and_then(Value::as_str),
+        fields: &fields,
+        expires: &session.expires.to_rfc3339(),
+        session_expires: session.expires.as_seconds(),
+        access_expires: session.access_token_expires.map(UnixTime::as_seconds),
+        refreshes_url: LIFETIMES,
+        csrf_token: &token,
+        signout_action: SIGN_OUT,
+        callback_url: "/",
+        auth_home: home.as_str(),
+        siblings: &site.siblings,
+    });
+    set.add_to(response.headers_mut());
+    response
+}
+
+/// The user's fields as names and texts; objects inside by path.
+fn rows(user: &Map<String, Value>) -> Vec<(String, String)> {
+    let mut rows = Vec::new();
+    for (name, value) in user {
+        match value {
+            Value::Object(inner) => {
+                rows.extend(rows_below(name, inner));
+            }
+            other => rows.push((name.clone(), text(other))),
+        }
+    }
+    rows
+}
+
+fn rows_below<'f>(name: &'f str, inner: &'f Map<String, Value>) -> impl Iterator<Item = (String, String)> + 'f {
+    inner.iter().map(move |(field, value)| (format!("{name}.{field}"), text(value)))
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Null => "–".into(),
+        other => other.to_string(),
+    }
+}

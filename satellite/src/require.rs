@@ -1,0 +1,103 @@
+//! [`require`]: a route only for those whose claims fulfil a rule.
+//!
+//! Why: an app should not write the check, the page and the redirect for each admin route again. The decision is
+//! taken before the handler runs, on the sealed claims.
+
+use std::{
+    convert::Infallible,
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use axum::{
+    extract::Request,
+    response::{IntoResponse, Response},
+};
+use hallpass_shared::{client::wants_page, pages::Denied, rejection::Rejection};
+use tower::{Layer, Service};
+
+use crate::{
+    extract::{ask_to_sign_in, target},
+    layer::{Core, SignedIn, Visitor},
+    rules::Rule,
+};
+
+/// Lets only those through who fulfil `rule`; for `Router::route_layer`, inside [`Satellite::layer`].
+///
+/// [`Satellite::layer`]: crate::Satellite::layer
+pub fn require(rule: Rule) -> RequireLayer {
+    RequireLayer { rule: Arc::new(rule) }
+}
+
+/// The layer of [`require`].
+#[derive(Clone, Debug)]
+pub struct RequireLayer {
+    rule: Arc<Rule>,
+}
+
+impl<S> Layer<S> for RequireLayer {
+    type Service = RequireService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        RequireService { inner, rule: Arc::clone(&self.rule) }
+    }
+}
+
+/// The service of [`RequireLayer`].
+#[derive(Clone, Debug)]
+pub struct RequireService<S> {
+    inner: S,
+    rule: Arc<Rule>,
+}
+
+impl<S> Service<Request> for RequireService<S>
+where
+    S: Service<Request, Response = Response, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        let refusal = match parts.extensions.get::<Visitor>() {
+            Some(Visitor::SignedIn(signed_in)) if self.rule.admits(&signed_in.claims) => None,
+            Some(Visitor::SignedIn(signed_in)) => Some(deny(&parts, signed_in, &self.rule)),
+            Some(_) => Some(ask_to_sign_in(&parts)),
+            None => Some(Rejection::Internal("Satellite::layer is missing around this route").into_response()),
+        };
+        if let Some(refusal) = refusal {
+            return Box::pin(std::future::ready(Ok(refusal)));
+        }
+        let clone = self.inner.clone();
+        let mut inner = std::mem::replace(&mut self.inner, clone);
+        Box::pin(async move { inner.call(Request::from_parts(parts, body)).await })
+    }
+}
+
+/// Says who is signed in, what is asked for, and the ways on.
+fn deny(parts: &http::request::Parts, signed_in: &SignedIn, rule: &Rule) -> Response {
+    metrics::counter!("hallpass_access_denied_total").increment(1);
+    let core = parts.extensions.get::<Arc<Core>>().filter(|_| wants_page(&parts.headers));
+    let Some((core, pages)) = core.and_then(|core| Some((core, core.pages.for_browser(&parts.headers)?))) else {
+        return Rejection::AccessDenied.into_response();
+    };
+    let mut switch = core.sign_in_address(target(parts), None);
+    switch.push_str("&switch=1");
+    let name = signed_in.session.display_name();
+    let email = signed_in.session.user.get("email").and_then(serde_json::Value::as_str);
+    pages.denied(Denied {
+        user_name: name,
+        user_email: email.filter(|email| *email != name),
+        reason: &rule.to_string(),
+        switch_url: &switch,
+        home_url: "/",
+    })
+}

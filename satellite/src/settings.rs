@@ -1,0 +1,63 @@
+//! The satellite's section.
+//!
+//! Why: everything that must agree with the auth server is shared; a satellite's own is little: where it is
+//! reached.
+
+use hallpass_shared::settings::{SettingsError, SharedSettings, Texts};
+use serde::Deserialize;
+use url::Url;
+
+/// Everything a satellite needs.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// What the auth server shares.
+    pub shared: SharedSettings,
+    /// This satellite's public address.
+    pub url: Url,
+    /// Other sites to link to from the built-in page: names and addresses.
+    pub siblings: Vec<(String, String)>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct SatelliteText {
+    url: Option<String>,
+    siblings: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+struct Nextauth {
+    nextauth_url: Option<String>,
+}
+
+impl Settings {
+    /// Reads and checks all settings of a satellite.
+    ///
+    /// # Errors
+    /// The first [`SettingsError`].
+    pub fn read(texts: &Texts) -> Result<Self, SettingsError> {
+        let shared = SharedSettings::read(texts)?;
+        let text: SatelliteText =
+            if texts.has("satellite") { texts.get(Some("satellite"))? } else { SatelliteText::default() };
+        let nextauth: Nextauth = texts.get(None)?;
+        let (key, url) = match (text.url, nextauth.nextauth_url) {
+            (Some(url), _) => ("satellite.url", url),
+            (None, Some(url)) => ("nextauth_url", url),
+            (None, None) => {
+                let example = format!("is missing; set it to this site's public address, https://app.{}", shared.domain);
+                return Err(texts.invalid("satellite.url", example));
+            }
+        };
+        let url = shared.public_url(texts, key, &url)?;
+        let returns = shared.return_policy(&url);
+        let sibling = |address: &String| {
+            let known = returns.parse(address).map_err(|_| {
+                let problem = format!("`{address}` is not an address of a host below parent_domain");
+                texts.invalid("satellite.siblings", problem)
+            })?;
+            Ok((known.host().to_owned(), known.to_string()))
+        };
+        let siblings = text.siblings.iter().map(sibling).collect::<Result<_, _>>()?;
+        Ok(Self { url, siblings, shared })
+    }
+}

@@ -1,0 +1,104 @@
+//! A server process from start to end: its two listeners, its signals, its health.
+//!
+//! Why: both programs start, stop and fail in the same way, and what they say when they cannot start is read by
+//! somebody in a hurry.
+
+use std::{
+    io,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    time::Duration,
+};
+
+use axum::Router;
+use tokio::net::TcpListener;
+
+use crate::{
+    http_client,
+    server::{Limits, serve},
+    settings::ServerSettings,
+};
+
+/// The process could not start or go on.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProcessError {
+    /// An address is taken or is not ours.
+    #[error("cannot listen on {address} (setting `{key}`): {error}; choose another address, or stop what listens there")]
+    Listen {
+        /// Which setting.
+        key: &'static str,
+        /// Which address.
+        address: SocketAddr,
+        /// Why.
+        error: io::Error,
+    },
+    /// Signals cannot be waited for, or serving broke off.
+    #[error("serving broke off")]
+    Io(#[from] io::Error),
+}
+
+/// Serves `public` and `admin` until the process is told to stop, then finishes what is under way.
+///
+/// # Errors
+/// [`ProcessError`].
+pub async fn run(name: &str, settings: &ServerSettings, public: Router, admin: Router) -> Result<(), ProcessError> {
+    let public_listener = listen("server.listen", settings.listen).await?;
+    let admin_listener = listen("server.admin_listen", settings.admin_listen).await?;
+    tracing::info!(event = "listening", name, public = %settings.listen, admin = %settings.admin_listen, "ready");
+    let (stop, stopped) = tokio::sync::watch::channel(());
+    let until = |mut stopped: tokio::sync::watch::Receiver<()>| async move {
+        let _ = stopped.changed().await;
+    };
+    let limits = Limits { connections: settings.max_connections, trusted: settings.trusted_proxies.clone() };
+    let admin_limits = Limits { connections: 64, trusted: Vec::new() };
+    let both = async {
+        tokio::try_join!(
+            serve(public_listener, public, limits, until(stopped.clone())),
+            serve(admin_listener, admin, admin_limits, until(stopped.clone())),
+        )
+    };
+    let signal = async {
+        let name = shutdown_signal().await?;
+        tracing::info!(event = "stopping", signal = name, "told to stop");
+        drop(stop);
+        Ok(())
+    };
+    tokio::try_join!(both, signal)?;
+    tracing::info!(event = "stopped", "done");
+    Ok(())
+}
+
+async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, ProcessError> {
+    TcpListener::bind(address).await.map_err(|error| ProcessError::Listen { key, address, error })
+}
+
+/// Waits for `SIGTERM` or `SIGINT`.
+///
+/// # Errors
+/// If signals cannot be had.
+pub async fn shutdown_signal() -> io::Result<&'static str> {
+    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| "SIGINT"),
+        _ = terminate.recv() => Ok("SIGTERM"),
+    }
+}
+
+/// Asks the admin listener of this machine whether the process runs: for a container's health check.
+///
+/// # Errors
+/// What to tell the operator.
+pub async fn health(settings: &ServerSettings) -> Result<(), String> {
+    let mut address = settings.admin_listen;
+    if address.ip().is_unspecified() {
+        let loopback: IpAddr = if address.is_ipv6() { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
+        address.set_ip(loopback);
+    }
+    let client = http_client::build(Duration::from_secs(3), None).map_err(|error| error.to_string())?;
+    let reply = http_client::send("the admin listener", client.get(format!("http://{address}/healthz"))).await;
+    match reply {
+        Ok(reply) if reply.status.is_success() => Ok(()),
+        Ok(reply) => Err(format!("http://{address}/healthz answered {}", reply.status)),
+        Err(_) => Err(format!("nothing answers on http://{address}/healthz (setting `server.admin_listen`)")),
+    }
+}
