@@ -39,7 +39,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let address = settings.shared.server.listen;
     let satellite = Satellite::build(settings)?;
 
-    let admins = Router::new().route("/admin", get(admin)).route_layer(require(claim("/isAdmin").equals(true)));
+    let admins =
+        Router::new().route("/admin", get(admin)).route_layer(require(claim("/isAdmin").equals(true)));
     let app = Router::new().route("/", get(home)).route("/me", get(me)).merge(admins);
 
     let listener = tokio::net::TcpListener::bind(address).await?;

@@ -69,7 +69,11 @@ impl AuthServer {
     ///
     /// # Errors
     /// [`AuthServerError`].
-    pub fn new(settings: &SharedSettings, codec: Codec, clock: Arc<dyn Clock>) -> Result<Self, AuthServerError> {
+    pub fn new(
+        settings: &SharedSettings,
+        codec: Codec,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, AuthServerError> {
         let line = Line {
             client: http_client::build(TIMEOUT, None)?,
             addresses: settings.auth_server.clone(),
@@ -95,7 +99,11 @@ impl AuthServer {
                 match serde_json::from_slice::<Fingerprint>(&reply.body) {
                     Ok(theirs) => {
                         let differences = self.fingerprint.differences(&theirs);
-                        if differences.is_empty() { Agreement::Agreed } else { Agreement::Differs(differences) }
+                        if differences.is_empty() {
+                            Agreement::Agreed
+                        } else {
+                            Agreement::Differs(differences)
+                        }
                     }
                     Err(_) => self.line.stranger(StatusCode::OK),
                 }
@@ -177,7 +185,11 @@ impl Line {
         let reply = self.ask(REFRESH, claims).await?;
         if reply.status != StatusCode::OK {
             let status = reply.status.as_u16();
-            tracing::error!(event = "refresh", status, "the auth server does not renew for us; see `satellite check`");
+            tracing::error!(
+                event = "refresh",
+                status,
+                "the auth server does not renew for us; see `satellite check`"
+            );
             return Err(Outage::of(WHAT).into());
         }
         match serde_json::from_slice(&reply.body) {

@@ -85,7 +85,10 @@ async fn report_agreement(satellite: Satellite) {
     loop {
         match satellite.agreement().await {
             Agreement::Agreed => {
-                tracing::info!(event = "agreement", "secret, cookie and dialect agree with the auth server's");
+                tracing::info!(
+                    event = "agreement",
+                    "secret, cookie and dialect agree with the auth server's"
+                );
                 return;
             }
             Agreement::Differs(differences) => {
@@ -96,7 +99,7 @@ async fn report_agreement(satellite: Satellite) {
             Agreement::Unreachable(problem) => tracing::warn!(event = "agreement", "{problem}"),
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(std::time::Duration::from_secs(60));
+        pause = (pause * 2).min(std::time::Duration::from_mins(1));
     }
 }
 

@@ -24,11 +24,11 @@ pub struct CurrentSession<U = Map<String, Value>>(pub Session<U>);
 
 /// Why a handler was not reached.
 #[derive(Debug)]
-pub struct NotSignedIn(Response);
+pub struct NotSignedIn(Box<Response>);
 
 impl IntoResponse for NotSignedIn {
     fn into_response(self) -> Response {
-        self.0
+        *self.0
     }
 }
 
@@ -38,7 +38,7 @@ impl<S: Send + Sync, U: DeserializeOwned> FromRequestParts<S> for CurrentSession
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, NotSignedIn> {
         match typed(parts)? {
             Some(session) => Ok(Self(session)),
-            None => Err(NotSignedIn(ask_to_sign_in(parts))),
+            None => Err(NotSignedIn(Box::new(ask_to_sign_in(parts)))),
         }
     }
 }
@@ -83,12 +83,12 @@ fn visitor(parts: &Parts) -> Result<Visitor, Rejection> {
 }
 
 fn typed<U: DeserializeOwned>(parts: &Parts) -> Result<Option<Session<U>>, NotSignedIn> {
-    let visitor = visitor(parts).map_err(|rejection| NotSignedIn(rejection.into_response()))?;
+    let visitor = visitor(parts).map_err(|rejection| NotSignedIn(Box::new(rejection.into_response())))?;
     let Visitor::SignedIn(signed_in) = visitor else { return Ok(None) };
     signed_in.session.clone().typed().map(Some).map_err(|error| {
         let cause = &error as &dyn std::error::Error;
         tracing::error!(error = cause, "the backend's user does not fit the app's type");
-        NotSignedIn(Rejection::Internal("the user does not fit the app's type").into_response())
+        NotSignedIn(Box::new(Rejection::Internal("the user does not fit the app's type").into_response()))
     })
 }
 
@@ -97,7 +97,8 @@ pub(crate) fn ask_to_sign_in(parts: &Parts) -> Response {
     let navigation = is_navigation(&parts.method, &parts.headers);
     let core = parts.extensions.get::<Arc<Core>>().filter(|_| navigation);
     let Some(core) = core else { return Rejection::SignInRequired.into_response() };
-    let ended = matches!(parts.extensions.get(), Some(Visitor::Refused(why)) if *why != Refusal::MixedSubjects);
-    let code = ended.then_some("RefreshTokenExpired");
-    Redirect::to(&core.sign_in_address(target(parts), code)).into_response()
+    let ended =
+        matches!(parts.extensions.get(), Some(Visitor::Refused(why)) if *why != Refusal::MixedSubjects);
+    let error = ended.then_some("RefreshTokenExpired");
+    Redirect::to(&core.sign_in_address(target(parts), error)).into_response()
 }

@@ -118,7 +118,9 @@ impl Core {
             Visitor::SignedIn(Arc::new(SignedIn { session, claims: *claims, outage }))
         };
         match self.authenticator.authenticate(RequestCookies::new(headers)).await {
-            Authentication::Admitted(Admission { session, claims, set }) => (signed_in(session, claims, None), set),
+            Authentication::Admitted(Admission { session, claims, set }) => {
+                (signed_in(session, claims, None), set)
+            }
             Authentication::Unavailable { outage, session, claims } => {
                 (signed_in(session, claims, Some(outage)), SetCookies::none())
             }

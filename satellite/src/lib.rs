@@ -143,7 +143,9 @@ impl Satellite {
 
     /// `app` with the session layer around it and NextAuth's endpoints beside it: all that an app needs.
     pub fn protect(&self, app: Router) -> Router {
-        app.layer(self.layer()).merge(endpoints::router(Arc::clone(&self.endpoints))).merge(self.core.pages.assets())
+        app.layer(self.layer())
+            .merge(endpoints::router(Arc::clone(&self.endpoints)))
+            .merge(self.core.pages.assets())
     }
 
     /// The built-in site of the program: every page shows the session. To be put behind [`Satellite::protect`].

@@ -15,11 +15,7 @@ use hallpass_shared::{clock::UnixTime, endpoints::Endpoints, pages::Overview, re
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
-use crate::{
-    CurrentSession, Satellite,
-    extract::Target,
-    layer::Core,
-};
+use crate::{CurrentSession, Satellite, extract::Target, layer::Core};
 
 /// Answers the ends of the session and of its access token.
 const LIFETIMES: &str = "/api/auth/lifetimes";
@@ -102,7 +98,10 @@ fn rows(user: &Map<String, Value>) -> Vec<(String, String)> {
     rows
 }
 
-fn rows_below<'f>(name: &'f str, inner: &'f Map<String, Value>) -> impl Iterator<Item = (String, String)> + 'f {
+fn rows_below<'f>(
+    name: &'f str,
+    inner: &'f Map<String, Value>,
+) -> impl Iterator<Item = (String, String)> + 'f {
     inner.iter().map(move |(field, value)| (format!("{name}.{field}"), text(value)))
 }
 

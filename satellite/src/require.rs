@@ -71,7 +71,9 @@ where
             Some(Visitor::SignedIn(signed_in)) if self.rule.admits(&signed_in.claims) => None,
             Some(Visitor::SignedIn(signed_in)) => Some(deny(&parts, signed_in, &self.rule)),
             Some(_) => Some(ask_to_sign_in(&parts)),
-            None => Some(Rejection::Internal("Satellite::layer is missing around this route").into_response()),
+            None => {
+                Some(Rejection::Internal("Satellite::layer is missing around this route").into_response())
+            }
         };
         if let Some(refusal) = refusal {
             return Box::pin(std::future::ready(Ok(refusal)));
@@ -86,7 +88,8 @@ where
 fn deny(parts: &http::request::Parts, signed_in: &SignedIn, rule: &Rule) -> Response {
     metrics::counter!("hallpass_access_denied_total").increment(1);
     let core = parts.extensions.get::<Arc<Core>>().filter(|_| wants_page(&parts.headers));
-    let Some((core, pages)) = core.and_then(|core| Some((core, core.pages.for_browser(&parts.headers)?))) else {
+    let Some((core, pages)) = core.and_then(|core| Some((core, core.pages.for_browser(&parts.headers)?)))
+    else {
         return Rejection::AccessDenied.into_response();
     };
     let mut switch = core.sign_in_address(target(parts), None);

@@ -18,9 +18,9 @@ pub enum Rule {
     /// It is a list that contains this value.
     Contains(String, Value),
     /// All of these hold.
-    All(Vec<Rule>),
+    All(Vec<Self>),
     /// One of these holds.
-    Any(Vec<Rule>),
+    Any(Vec<Self>),
 }
 
 /// A claim, to say something about: made by [`claim`].
@@ -70,7 +70,8 @@ fn look_up(claims: &Claims, pointer: &str) -> Option<Value> {
     if pointer == "/sub" {
         return claims.sub.clone().map(Value::String);
     }
-    let (first, rest) = pointer.strip_prefix('/')?.split_once('/').unwrap_or((pointer.strip_prefix('/')?, ""));
+    let (first, rest) =
+        pointer.strip_prefix('/')?.split_once('/').unwrap_or((pointer.strip_prefix('/')?, ""));
     let field = claims.user.get(&first.replace("~1", "/").replace("~0", "~"))?;
     if rest.is_empty() { Some(field.clone()) } else { field.pointer(&format!("/{rest}")).cloned() }
 }
@@ -80,9 +81,10 @@ impl fmt::Display for Rule {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let name = |pointer: &str| pointer.trim_start_matches('/').replace('/', ".");
         let list = |f: &mut fmt::Formatter<'_>, rules: &[Self], between: &str| {
-            rules.iter().enumerate().try_for_each(|(index, rule)| {
-                write!(f, "{}{rule}", if index == 0 { "" } else { between })
-            })
+            rules
+                .iter()
+                .enumerate()
+                .try_for_each(|(index, rule)| write!(f, "{}{rule}", if index == 0 { "" } else { between }))
         };
         match self {
             Self::Equals(pointer, value) => write!(f, "{} = {value}", name(pointer)),

@@ -44,7 +44,10 @@ impl Settings {
             (Some(url), _) => ("satellite.url", url),
             (None, Some(url)) => ("nextauth_url", url),
             (None, None) => {
-                let example = format!("is missing; set it to this site's public address, https://app.{}", shared.domain);
+                let example = format!(
+                    "is missing; set it to this site's public address, https://app.{}",
+                    shared.domain
+                );
                 return Err(texts.invalid("satellite.url", example));
             }
         };
@@ -58,6 +61,6 @@ impl Settings {
             Ok((known.host().to_owned(), known.to_string()))
         };
         let siblings = text.siblings.iter().map(sibling).collect::<Result<_, _>>()?;
-        Ok(Self { url, siblings, shared })
+        Ok(Self { shared, url, siblings })
     }
 }

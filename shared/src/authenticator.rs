@@ -141,9 +141,8 @@ impl Authenticator {
         // A sign-out may have come while we waited for the renewal (threat-model R13).
         let claims = renewed.as_ref().unwrap_or(&opened.claims);
         self.check_standing(claims, now)?;
-        let write = renewed.is_some()
-            || opened.sealed_with == SealedWith::Older
-            || self.lifetime.is_due(claims, now);
+        let write =
+            renewed.is_some() || opened.sealed_with == SealedWith::Older || self.lifetime.is_due(claims, now);
         let (claims, set) = if write {
             let stamped = self.lifetime.stamp(claims, now);
             let set = self.write(cookies, &stamped, now).map_err(|error| too_large(&error, &stamped))?;
@@ -188,7 +187,10 @@ impl Authenticator {
     pub fn revoke(&self, claims: &Claims) {
         let now = self.clock.now();
         if let Some(sid) = &claims.sid {
-            let until = self.lifetime.absolute_end(claims).unwrap_or_else(|| now.plus(self.lifetime.absolute_max_age));
+            let until = self
+                .lifetime
+                .absolute_end(claims)
+                .unwrap_or_else(|| now.plus(self.lifetime.absolute_max_age));
             self.revocations.revoke(RevocationKey::of_session(sid), now, until);
         }
     }
@@ -211,7 +213,12 @@ impl Authenticator {
         }
     }
 
-    fn write(&self, cookies: RequestCookies<'_>, claims: &Claims, now: UnixTime) -> Result<SetCookies, BeginError> {
+    fn write(
+        &self,
+        cookies: RequestCookies<'_>,
+        claims: &Claims,
+        now: UnixTime,
+    ) -> Result<SetCookies, BeginError> {
         let token = self.codec.seal(claims)?;
         let max_age = claims.expires.map_or(Duration::ZERO, |end| end.since(now));
         Ok(self.cookie.write(cookies, &token, max_age)?)

@@ -115,11 +115,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{
-        clock::FixedClock,
-        refusal::Outage,
-        secret::Secret,
-    };
+    use crate::{clock::FixedClock, refusal::Outage, secret::Secret};
 
     const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
@@ -148,7 +144,7 @@ mod tests {
             access_token: Some(Secret::new("a")),
             access_token_expires: Some(UnixTime::from_seconds(NOW.as_seconds() + access_ends_in)),
             refresh_token: Some(Secret::new("r")),
-            expires: Some(NOW.plus(Duration::from_secs(900))),
+            expires: Some(NOW.plus(Duration::from_mins(15))),
             ..Claims::default()
         }
     }

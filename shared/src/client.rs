@@ -90,7 +90,10 @@ mod tests {
         assert_eq!(address(ip("10.0.0.1"), &forwarded, &trusted), ip("198.51.100.7"));
         assert_eq!(address(ip("::ffff:10.0.0.1"), &forwarded, &trusted), ip("198.51.100.7"));
         assert_eq!(address(ip("10.0.0.1"), &forwarded, &[]), ip("10.0.0.1"));
-        assert_eq!(address(ip("10.0.0.1"), &headers(&[("x-forwarded-for", "junk")]), &trusted), ip("10.0.0.1"));
+        assert_eq!(
+            address(ip("10.0.0.1"), &headers(&[("x-forwarded-for", "junk")]), &trusted),
+            ip("10.0.0.1")
+        );
         assert_eq!(source(ip("2001:db8:1:2:3:4:5:6")), ip("2001:db8:1:2::"));
     }
 

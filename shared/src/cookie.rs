@@ -255,7 +255,7 @@ mod tests {
     fn writing_one_form_deletes_the_other() {
         // threat-model C4
         let cookie = session_cookie();
-        let day = Duration::from_secs(86_400);
+        let day = Duration::from_hours(24);
         let before = headers("next-auth.session-token=x");
         let three = cookie.write(RequestCookies::new(&before), &token(9000), day).unwrap();
         assert_eq!(
@@ -268,7 +268,8 @@ mod tests {
                 "set next-auth.session-token.2 domain",
             ]
         );
-        let before = headers("next-auth.session-token.0=x; next-auth.session-token.1=y; next-auth.session-token.0=z");
+        let before =
+            headers("next-auth.session-token.0=x; next-auth.session-token.1=y; next-auth.session-token.0=z");
         let one = cookie.write(RequestCookies::new(&before), &token(100), day).unwrap();
         assert_eq!(
             names(one),
@@ -287,7 +288,9 @@ mod tests {
         // threat-model C8
         let none = HeaderMap::new();
         let write = |chars| {
-            session_cookie().write(RequestCookies::new(&none), &token(chars), Duration::from_secs(1)).map(names)
+            session_cookie()
+                .write(RequestCookies::new(&none), &token(chars), Duration::from_secs(1))
+                .map(names)
         };
         assert_eq!(write(3933).unwrap().len(), 1);
         assert_eq!(write(3934).unwrap().len(), 2);

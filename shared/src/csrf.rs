@@ -91,9 +91,7 @@ impl CsrfGuard {
         }
         self.check_origin(headers)?;
         let form_token = form_token.ok_or(CsrfError::Token)?;
-        let fits = self
-            .trusted(RequestCookies::new(headers))
-            .any(|token| same(&token, form_token));
+        let fits = self.trusted(RequestCookies::new(headers)).any(|token| same(&token, form_token));
         if fits { Ok(CsrfVerified(())) } else { Err(CsrfError::Token) }
     }
 

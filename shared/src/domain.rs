@@ -98,7 +98,8 @@ mod tests {
         assert_eq!(error("com"), DomainError::SingleLabel);
         assert_eq!(error("192.168.0.1"), DomainError::Address);
         assert_eq!(error("[::1]"), DomainError::Address);
-        for text in ["", ".example.com", "example..com", "https://example.com", "example.com:8080", "exämple.com"]
+        for text in
+            ["", ".example.com", "example..com", "https://example.com", "example.com:8080", "exämple.com"]
         {
             assert_eq!(error(text), DomainError::NotAHostName, "{text}");
         }

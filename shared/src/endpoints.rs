@@ -22,8 +22,13 @@ use tower_http::csrf::{CsrfLayer, ProtectionError};
 use url::{Url, form_urlencoded};
 
 use crate::{
-    authenticator::Authenticator, cookie::SetCookies, csrf::CsrfGuard, dialect::Dialect, provider::Provider,
-    rejection::Rejection, return_to::{ReturnPolicy, ReturnTo},
+    authenticator::Authenticator,
+    cookie::SetCookies,
+    csrf::CsrfGuard,
+    dialect::Dialect,
+    provider::Provider,
+    rejection::Rejection,
+    return_to::{ReturnPolicy, ReturnTo},
 };
 
 mod callback;
@@ -142,7 +147,8 @@ impl Query {
     /// A code for a message: letters only, so that it can be sent on.
     fn error(&self) -> Option<&str> {
         let code = self.either(["error", "error"])?;
-        ((1..=40).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphabetic())).then_some(code)
+        ((1..=40).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphabetic()))
+            .then_some(code)
     }
 }
 

@@ -72,14 +72,24 @@ pub async fn send(what: &'static str, request: reqwest::RequestBuilder) -> Resul
     };
     let outage = |error: reqwest::Error| {
         let error = error.without_url();
-        tracing::warn!(event = "neighbour_unavailable", what, error = &error as &dyn std::error::Error, "no reply");
+        tracing::warn!(
+            event = "neighbour_unavailable",
+            what,
+            error = &error as &dyn std::error::Error,
+            "no reply"
+        );
         Outage::of(what)
     };
     let mut response = request.send().await.map_err(outage)?;
     let mut body = BytesMut::new();
     while let Some(chunk) = response.chunk().await.map_err(outage)? {
         if body.len() + chunk.len() > MAX_REPLY_BYTES {
-            tracing::warn!(event = "neighbour_unavailable", what, limit = MAX_REPLY_BYTES, "the reply is too large");
+            tracing::warn!(
+                event = "neighbour_unavailable",
+                what,
+                limit = MAX_REPLY_BYTES,
+                "the reply is too large"
+            );
             return Err(Outage::of(what));
         }
         body.extend_from_slice(&chunk);

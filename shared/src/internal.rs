@@ -100,7 +100,8 @@ impl Bearers {
 
     /// Whether the request carries one of them.
     pub fn admit(&self, headers: &HeaderMap) -> bool {
-        let sent = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
+        let sent =
+            headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
         sent.is_some_and(|sent| self.0.iter().any(|bearer| bearer.matches(sent)))
     }
 }
@@ -137,17 +138,22 @@ impl Fingerprint {
         let mut differences = Vec::new();
         let mut compare = |setting: &str, ours: &str, theirs: &str| {
             if ours != theirs {
-                differences.push(format!("`{setting}` differs: `{ours}` here, `{theirs}` on the auth server"));
+                differences
+                    .push(format!("`{setting}` differs: `{ours}` here, `{theirs}` on the auth server"));
             }
         };
         compare("cookie.name", &self.cookie_name, &auth_server.cookie_name);
         compare("parent_domain", &self.domain, &auth_server.domain);
         compare("cookie.dialect", &self.dialect, &auth_server.dialect);
-        let opens = |one: &Self, other: &Self| one.secrets.iter().any(|print| Some(print) == other.secrets.first());
+        let opens =
+            |one: &Self, other: &Self| one.secrets.iter().any(|print| Some(print) == other.secrets.first());
         if !opens(self, auth_server) {
-            differences.push("the auth server seals with a secret that is not among ours; add it to `secrets`".into());
+            differences.push(
+                "the auth server seals with a secret that is not among ours; add it to `secrets`".into(),
+            );
         } else if !opens(auth_server, self) {
-            differences.push("we seal with a secret that the auth server does not have; add it there first".into());
+            differences
+                .push("we seal with a secret that the auth server does not have; add it there first".into());
         }
         differences
     }

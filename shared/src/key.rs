@@ -57,7 +57,8 @@ impl Key {
     /// # Errors
     /// When OpenSSL has no such hash.
     pub fn thumbprint(&self) -> Result<String, ErrorStack> {
-        let jwk = Zeroizing::new(format!(r#"{{"k":"{}","kty":"oct"}}"#, URL_SAFE_NO_PAD.encode(self.bytes())));
+        let jwk =
+            Zeroizing::new(format!(r#"{{"k":"{}","kty":"oct"}}"#, URL_SAFE_NO_PAD.encode(self.bytes())));
         let long = self.0.len() == ContentEncryption::A256CbcHs512.key_len();
         let digest = if long { MessageDigest::sha512() } else { MessageDigest::sha256() };
         Ok(URL_SAFE_NO_PAD.encode(hash(digest, jwk.as_bytes())?))
@@ -101,8 +102,7 @@ pub fn digest(label: &str, text: &str) -> [u8; 32] {
 /// The first characters of a digest of `text`, to tell log lines of one session apart from another's
 /// without naming it (threat-model X3).
 pub fn log_id(text: &str) -> String {
-    let [a, b, c, d, e, f, ..] = digest("hallpass log", text);
-    URL_SAFE_NO_PAD.encode([a, b, c, d, e, f])
+    URL_SAFE_NO_PAD.encode(digest("hallpass log", text).first_chunk::<6>().unwrap_or(&[0; 6]))
 }
 
 fn derived_text(secret: &Secret, info: &str, len: usize) -> Result<String, ErrorStack> {

@@ -22,10 +22,10 @@ mod views;
 
 pub use brand::BrandError;
 use brand::{ASSETS, Assets, Brand};
-use views::{ErrorPage, framed};
 use messages::Message;
 use texts::{Languages, Texts};
 pub use views::{Denied, Login, Logout, Overview, SignedIn};
+use views::{ErrorPage, framed};
 
 /// All languages, the brand, and the policy.
 #[derive(Clone, Debug)]
@@ -76,8 +76,10 @@ impl PageKit {
 fn policy(settings: &SharedSettings) -> String {
     let (scheme, domain) = (settings.auth_url.scheme(), &settings.domain);
     let port = settings.auth_url.port().map(|port| format!(":{port}")).unwrap_or_default();
-    let allowed: String =
-        settings.return_allow.iter().map(|origin| format!(" {}", origin.ascii_serialization())).collect();
+    let allowed = settings
+        .return_allow
+        .iter()
+        .fold(String::new(), |all, origin| all + " " + &origin.ascii_serialization());
     format!(
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
          form-action 'self' {scheme}://{domain}{port} {scheme}://*.{domain}{port}{allowed}; \
@@ -92,13 +94,24 @@ impl Pages<'_> {
     }
 
     /// The page for a failure.
-    pub fn rejection(&self, rejection: &Rejection, request_id: Option<&str>, retry: Option<&str>) -> Response {
+    pub fn rejection(
+        &self,
+        rejection: &Rejection,
+        request_id: Option<&str>,
+        retry: Option<&str>,
+    ) -> Response {
         let (status, code, _) = rejection.verdict();
         self.error(status, code, request_id, retry)
     }
 
     /// The page for an error code, such as one that came in an address.
-    pub fn error(&self, status: StatusCode, code: &str, request_id: Option<&str>, retry: Option<&str>) -> Response {
+    pub fn error(
+        &self,
+        status: StatusCode,
+        code: &str,
+        request_id: Option<&str>,
+        retry: Option<&str>,
+    ) -> Response {
         let message = self.message(code);
         let again = status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS;
         let page = views::ErrorView {
@@ -113,7 +126,9 @@ impl Pages<'_> {
     }
 
     fn respond(&self, status: StatusCode, page: &impl Template) -> Response {
-        let Ok(html) = page.render() else { return Rejection::Internal("a page could not be rendered").into_response() };
+        let Ok(html) = page.render() else {
+            return Rejection::Internal("a page could not be rendered").into_response();
+        };
         let fixed = HeaderValue::from_static;
         let headers = [
             (header::CONTENT_TYPE, fixed("text/html; charset=utf-8")),

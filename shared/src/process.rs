@@ -23,7 +23,9 @@ use crate::{
 #[non_exhaustive]
 pub enum ProcessError {
     /// An address is taken or is not ours.
-    #[error("cannot listen on {address} (setting `{key}`): {error}; choose another address, or stop what listens there")]
+    #[error(
+        "cannot listen on {address} (setting `{key}`): {error}; choose another address, or stop what listens there"
+    )]
     Listen {
         /// Which setting.
         key: &'static str,
@@ -41,7 +43,12 @@ pub enum ProcessError {
 ///
 /// # Errors
 /// [`ProcessError`].
-pub async fn run(name: &str, settings: &ServerSettings, public: Router, admin: Router) -> Result<(), ProcessError> {
+pub async fn run(
+    name: &str,
+    settings: &ServerSettings,
+    public: Router,
+    admin: Router,
+) -> Result<(), ProcessError> {
     let public_listener = listen("server.listen", settings.listen).await?;
     let admin_listener = listen("server.admin_listen", settings.admin_listen).await?;
     tracing::info!(event = "listening", name, public = %settings.listen, admin = %settings.admin_listen, "ready");
@@ -91,11 +98,13 @@ pub async fn shutdown_signal() -> io::Result<&'static str> {
 pub async fn health(settings: &ServerSettings) -> Result<(), String> {
     let mut address = settings.admin_listen;
     if address.ip().is_unspecified() {
-        let loopback: IpAddr = if address.is_ipv6() { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
+        let loopback: IpAddr =
+            if address.is_ipv6() { Ipv6Addr::LOCALHOST.into() } else { Ipv4Addr::LOCALHOST.into() };
         address.set_ip(loopback);
     }
     let client = http_client::build(Duration::from_secs(3), None).map_err(|error| error.to_string())?;
-    let reply = http_client::send("the admin listener", client.get(format!("http://{address}/healthz"))).await;
+    let reply =
+        http_client::send("the admin listener", client.get(format!("http://{address}/healthz"))).await;
     match reply {
         Ok(reply) if reply.status.is_success() => Ok(()),
         Ok(reply) => Err(format!("http://{address}/healthz answered {}", reply.status)),

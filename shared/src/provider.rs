@@ -39,9 +39,14 @@ impl Credentials {
         let name_fits = (1..=Self::MAX_USERNAME_BYTES).contains(&username.len())
             && !username.trim().is_empty()
             && !username.chars().any(char::is_control);
-        let password_fits = (1..=Self::MAX_PASSWORD_BYTES).contains(&password.len()) && !password.contains('\0');
+        let password_fits =
+            (1..=Self::MAX_PASSWORD_BYTES).contains(&password.len()) && !password.contains('\0');
         let (username, password) = (Secret::new(username), Secret::new(password));
-        if name_fits && password_fits { Ok(Self { username, password, address }) } else { Err(AuthorizeError::Denied) }
+        if name_fits && password_fits {
+            Ok(Self { username, password, address })
+        } else {
+            Err(AuthorizeError::Denied)
+        }
     }
 }
 

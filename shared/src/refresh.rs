@@ -77,7 +77,9 @@ impl Grant {
     /// The user's id for a new session: from the user's fields, else from the access token.
     pub fn subject(&self) -> Option<String> {
         let id = |fields: &Map<String, Value>| {
-            ["sub", "id", "pk", "user_id", "userId", "uuid"].iter().find_map(|name| scalar(fields.get(*name)?))
+            ["sub", "id", "pk", "user_id", "userId", "uuid"]
+                .iter()
+                .find_map(|name| scalar(fields.get(*name)?))
         };
         let from_token = || id(&self.access_token.as_ref().and_then(jwt_payload)?);
         self.user.as_ref().and_then(id).or_else(from_token)
@@ -116,8 +118,8 @@ pub fn due(claims: &Claims, now: UnixTime, skew: Duration) -> Result<Due, Refusa
     if now.plus(skew) < end {
         return Ok(Due::No);
     }
-    let renewable =
-        claims.refresh_token.is_some() && claims.refresh_token_expires.is_none_or(|refresh_end| now < refresh_end);
+    let renewable = claims.refresh_token.is_some()
+        && claims.refresh_token_expires.is_none_or(|refresh_end| now < refresh_end);
     match (now < end, renewable) {
         (true, true) => Ok(Due::Soon),
         (true, false) => Ok(Due::No),
@@ -143,7 +145,9 @@ mod tests {
     fn claims_are_read_again_at_each_refresh() {
         // threat-model T15
         let first = Grant {
-            access_token: Some(jwt(&json!({"exp": 1_800_000_300, "role": "admin", "level": 3, "sub": "evil"}))),
+            access_token: Some(jwt(
+                &json!({"exp": 1_800_000_300, "role": "admin", "level": 3, "sub": "evil"}),
+            )),
             refresh_token: Some(Secret::new("r1")),
             user: Some(json!({"name": "Zoë", "isAdmin": true}).as_object().unwrap().clone()),
             ..Grant::default()

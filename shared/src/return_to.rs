@@ -168,7 +168,9 @@ fn parse_port(text: &str) -> Result<u16, NotOurs> {
 fn is_plain_path(path: &str) -> bool {
     let mut path = path.to_owned();
     for _ in 0..=3 {
-        if path.starts_with("//") || path.starts_with("/\\") || path.bytes().any(|byte| byte.is_ascii_control())
+        if path.starts_with("//")
+            || path.starts_with("/\\")
+            || path.bytes().any(|byte| byte.is_ascii_control())
         {
             return false;
         }

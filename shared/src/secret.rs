@@ -94,7 +94,8 @@ impl SecretRing {
 }
 
 fn check_strength(secret: &Secret) -> Result<(), WeakSecret> {
-    const SAMPLES: [&str; 6] = ["changeme", "change-me", "your-secret", "yoursecret", "supersecret", "mysecret"];
+    const SAMPLES: [&str; 6] =
+        ["changeme", "change-me", "your-secret", "yoursecret", "supersecret", "mysecret"];
     let text = secret.expose();
     let lower = text.to_ascii_lowercase();
     if SAMPLES.iter().any(|sample| lower.contains(sample)) {
@@ -133,7 +134,8 @@ mod tests {
         assert_eq!(strength(&"a".repeat(64)), Err(WeakSecret::Monotonous));
         assert_eq!(strength(&"abcdefghij".repeat(4)), Err(WeakSecret::Monotonous));
         assert_eq!(strength("d2f0c1b97e6a4c5f8b3e0a1d9c7f6e5b"), Ok(()));
-        let ring = SecretRing::new(vec![Secret::new("d2f0c1b97e6a4c5f8b3e0a1d9c7f6e5b"), Secret::new("short")]);
+        let ring =
+            SecretRing::new(vec![Secret::new("d2f0c1b97e6a4c5f8b3e0a1d9c7f6e5b"), Secret::new("short")]);
         assert_eq!(ring.unwrap().check_strength(), Err(WeakSecret::Short));
     }
 

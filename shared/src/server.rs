@@ -46,7 +46,7 @@ mod observe;
 pub const MAX_HEADER_BYTES: usize = 64 * 1024;
 const HEADER_TIME: Duration = Duration::from_secs(10);
 const BODY_PAUSE: Duration = Duration::from_secs(10);
-const TOTAL_TIME: Duration = Duration::from_secs(60);
+const TOTAL_TIME: Duration = Duration::from_mins(1);
 const DRAIN_TIME: Duration = Duration::from_secs(10);
 
 /// What the layers need.
@@ -172,7 +172,11 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send,
 ) -> io::Result<()> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEADER_TIME).max_buf_size(2 * MAX_HEADER_BYTES);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIME)
+        .max_buf_size(2 * MAX_HEADER_BYTES);
     builder
         .http2()
         .timer(TokioTimer::new())
@@ -182,7 +186,11 @@ pub async fn serve(
         .keep_alive_interval(Duration::from_secs(30))
         .keep_alive_timeout(Duration::from_secs(10));
     let places = Arc::new(Semaphore::new(limits.connections));
-    let crowd = Arc::new(Crowd { most: (limits.connections / 4).max(16), trusted: limits.trusted, by: Mutex::default() });
+    let crowd = Arc::new(Crowd {
+        most: (limits.connections / 4).max(16),
+        trusted: limits.trusted,
+        by: Mutex::default(),
+    });
     let graceful = GracefulShutdown::new();
     tokio::pin!(shutdown);
     loop {
@@ -203,8 +211,10 @@ pub async fn serve(
         };
         let Some(seat) = crowd.enter(peer.ip()) else { continue };
         let _ = stream.set_nodelay(true);
-        let service = tower::ServiceBuilder::new().layer(axum::Extension(Peer(peer.ip()))).service(router.clone());
-        let connection = builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
+        let service =
+            tower::ServiceBuilder::new().layer(axum::Extension(Peer(peer.ip()))).service(router.clone());
+        let connection =
+            builder.serve_connection_with_upgrades(TokioIo::new(stream), TowerToHyperService::new(service));
         let connection = graceful.watch(connection.into_owned());
         tokio::spawn(async move {
             let _held = (place, seat);

@@ -67,7 +67,8 @@ impl Session {
 
     /// A text to address the user by: name, else e-mail, else nothing.
     pub fn display_name(&self) -> &str {
-        let text = |field| self.user.get(field).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
+        let text =
+            |field| self.user.get(field).and_then(Value::as_str).filter(|text| !text.trim().is_empty());
         text("name").or_else(|| text("email")).unwrap_or_default()
     }
 }
@@ -103,7 +104,7 @@ impl Default for Lifetime {
         const DAY: u64 = 24 * 60 * 60;
         Self {
             max_age: Duration::from_secs(30 * DAY),
-            update_age: Duration::from_secs(60 * 60),
+            update_age: Duration::from_hours(1),
             absolute_max_age: Duration::from_secs(90 * DAY),
         }
     }
@@ -114,7 +115,10 @@ impl Lifetime {
     /// from the sign-in, else from the sealing, else the token's own end is the last.
     pub fn absolute_end(&self, claims: &Claims) -> Option<UnixTime> {
         let since = claims.auth_time.or(claims.issued_at);
-        claims.absolute_expires.or_else(|| since.map(|since| since.plus(self.absolute_max_age))).or(claims.expires)
+        claims
+            .absolute_expires
+            .or_else(|| since.map(|since| since.plus(self.absolute_max_age)))
+            .or(claims.expires)
     }
 
     /// Whether the token is old enough to be sealed again.
@@ -152,7 +156,7 @@ mod tests {
     use super::*;
 
     const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
-    const DAY: Duration = Duration::from_secs(86_400);
+    const DAY: Duration = Duration::from_hours(24);
 
     #[test]
     fn a_refresh_never_moves_the_absolute_end() {
@@ -171,7 +175,8 @@ mod tests {
 
     #[test]
     fn claims_of_a_nextjs_app_are_completed() {
-        let theirs = Claims { sub: Some("1".into()), issued_at: Some(NOW), expires: Some(NOW), ..Claims::default() };
+        let theirs =
+            Claims { sub: Some("1".into()), issued_at: Some(NOW), expires: Some(NOW), ..Claims::default() };
         let ours = Lifetime::default().stamp(&theirs, NOW.plus(DAY));
         assert!(ours.sid.is_some() && ours.token_id.is_some());
         assert_eq!(ours.auth_time, Some(NOW));

@@ -123,7 +123,12 @@ pub struct BrandSettings {
 
 impl Default for BrandSettings {
     fn default() -> Self {
-        Self { name: "Hallpass".into(), logo_file: None, colors: std::collections::BTreeMap::new(), css_file: None }
+        Self {
+            name: "Hallpass".into(),
+            logo_file: None,
+            colors: std::collections::BTreeMap::new(),
+            css_file: None,
+        }
     }
 }
 
@@ -139,7 +144,10 @@ impl SharedSettings {
             if texts.has(key) {
                 texts.invalid(key, format!("`{}` {error}", text.parent_domain()))
             } else {
-                texts.invalid(key, "is missing; set it to the domain above all your hosts, such as example.com")
+                texts.invalid(
+                    key,
+                    "is missing; set it to the domain above all your hosts, such as example.com",
+                )
             }
         })?;
         let auth_url = auth_url(texts, &text, &domain)?;
@@ -149,7 +157,9 @@ impl SharedSettings {
             texts.invalid("cookie.dialect", format!("`{}` is not known; use {known}", text.cookie.dialect))
         })?;
         let server = text.server.clone();
-        if server.trusted_proxies.iter().any(|net| net.prefix_len() == 0) && !server.insecure_trust_all_proxies {
+        if server.trusted_proxies.iter().any(|net| net.prefix_len() == 0)
+            && !server.insecure_trust_all_proxies
+        {
             let problem = "trusts everybody, who may then claim any address; list your proxies \
                            (or set server.insecure_trust_all_proxies)";
             return Err(texts.invalid("server.trusted_proxies", problem));
@@ -187,7 +197,8 @@ impl SharedSettings {
     pub fn public_url(&self, texts: &Texts, key: &str, text: &str) -> Result<Url, SettingsError> {
         let url = parse_public_url(texts, key, text, &self.domain)?;
         if url.scheme() != self.auth_url.scheme() {
-            let problem = format!("must be {} as auth_url is, or they cannot share a cookie", self.auth_url.scheme());
+            let problem =
+                format!("must be {} as auth_url is, or they cannot share a cookie", self.auth_url.scheme());
             return Err(texts.invalid(key, problem));
         }
         Ok(url)
@@ -196,7 +207,10 @@ impl SharedSettings {
 
 fn auth_url(texts: &Texts, text: &text::SharedText, domain: &ParentDomain) -> Result<Url, SettingsError> {
     let given = text.auth_url.as_deref().ok_or_else(|| {
-        texts.invalid("auth_url", "is missing; set it to the auth server's public address, https://auth.example.com")
+        texts.invalid(
+            "auth_url",
+            "is missing; set it to the auth server's public address, https://auth.example.com",
+        )
     })?;
     let url = parse_public_url(texts, "auth_url", given, domain)?;
     if !is_protected(&url) && !text.insecure_http {
@@ -207,17 +221,27 @@ fn auth_url(texts: &Texts, text: &text::SharedText, domain: &ParentDomain) -> Re
     Ok(url)
 }
 
-fn parse_public_url(texts: &Texts, key: &str, text: &str, domain: &ParentDomain) -> Result<Url, SettingsError> {
-    let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.host().is_some());
+fn parse_public_url(
+    texts: &Texts,
+    key: &str,
+    text: &str,
+    domain: &ParentDomain,
+) -> Result<Url, SettingsError> {
+    let url =
+        Url::parse(text).ok().filter(|url| matches!(url.scheme(), "https" | "http") && url.host().is_some());
     let Some(url) = url else {
         return Err(texts.invalid(key, format!("`{text}` is not an address such as https://auth.{domain}")));
     };
-    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() || !url.username().is_empty()
+    if !matches!(url.path(), "" | "/")
+        || url.query().is_some()
+        || url.fragment().is_some()
+        || !url.username().is_empty()
     {
         return Err(texts.invalid(key, format!("`{text}` must be an origin, without path, query or user")));
     }
     if !url.host_str().is_some_and(|host| domain.covers(host)) {
-        let problem = format!("`{text}` is not below parent_domain `{domain}`, so it cannot share the cookie");
+        let problem =
+            format!("`{text}` is not below parent_domain `{domain}`, so it cannot share the cookie");
         return Err(texts.invalid(key, problem));
     }
     Ok(url)

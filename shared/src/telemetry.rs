@@ -59,7 +59,7 @@ pub fn init(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
 pub struct Trace {
     /// Id of this request, given by us.
     pub request_id: String,
-    trace_id: u128,
+    id: u128,
     sampled: bool,
 }
 
@@ -71,13 +71,13 @@ impl Trace {
     /// Goes on with the caller's `traceparent`, or starts a trace.
     pub fn continued(headers: &HeaderMap) -> Self {
         let caller = headers.get("traceparent").and_then(|value| parse_traceparent(value.to_str().ok()?));
-        let (trace_id, sampled) = caller.unwrap_or_else(|| (Uuid::new_v4().as_u128(), false));
-        Self { request_id: Uuid::new_v4().simple().to_string(), trace_id, sampled }
+        let (id, sampled) = caller.unwrap_or_else(|| (Uuid::new_v4().as_u128(), false));
+        Self { request_id: Uuid::new_v4().simple().to_string(), id, sampled }
     }
 
     /// The trace's id in hexadecimal.
     pub fn trace_id(&self) -> String {
-        format!("{:032x}", self.trace_id)
+        format!("{:032x}", self.id)
     }
 
     /// Runs `work` as part of this trace.
@@ -93,7 +93,7 @@ impl Trace {
     /// The `traceparent` to send on to a neighbour, with a span id of its own.
     pub fn parent_header(&self) -> Option<HeaderValue> {
         let (_, span) = Uuid::new_v4().as_u64_pair();
-        let mut text = format!("00-{:032x}-{span:016x}-", self.trace_id);
+        let mut text = format!("00-{:032x}-{span:016x}-", self.id);
         write!(text, "{:02x}", u8::from(self.sampled)).ok()?;
         HeaderValue::try_from(text).ok()
     }
@@ -118,7 +118,8 @@ mod tests {
     #[test]
     fn a_trace_is_taken_and_passed_on() {
         let caller = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        let headers = HeaderMap::from_iter([("traceparent".parse().unwrap(), HeaderValue::from_static(caller))]);
+        let headers =
+            HeaderMap::from_iter([("traceparent".parse().unwrap(), HeaderValue::from_static(caller))]);
         let trace = Trace::continued(&headers);
         assert_eq!(trace.trace_id(), "0af7651916cd43dd8448eb211c80319c");
         let sent = trace.parent_header().unwrap().to_str().unwrap().to_owned();

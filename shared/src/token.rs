@@ -63,6 +63,9 @@ pub enum SealError {
     /// OpenSSL refused.
     #[error("the session could not be sealed")]
     Crypto(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// There is no key of the newest secret.
+    #[error("there is no key to seal with")]
+    NoKey,
     /// The claims could not be written as JSON.
     #[error("the claims could not be written")]
     Json(#[from] serde_json::Error),
@@ -163,10 +166,8 @@ impl Codec {
     /// [`SealError`].
     pub fn seal(&self, claims: &Claims) -> Result<SealedToken, SealError> {
         let plaintext = zeroize::Zeroizing::new(serde_json::to_vec(claims)?);
-        let newest = self.keys.iter().find(|key| key.of == SealedWith::Newest);
-        #[expect(clippy::expect_used, reason = "a ring has a newest secret, and each dialect opens what it seals")]
-        let key = newest.expect("a codec has a sealing key");
-        jwe::seal(&plaintext, key).map(|text| SealedToken(Secret::new(text)))
+        let newest = self.keys.iter().find(|key| key.of == SealedWith::Newest).ok_or(SealError::NoKey)?;
+        jwe::seal(&plaintext, newest).map(|text| SealedToken(Secret::new(text)))
     }
 
     /// Keys of the newest secret: the only ones tried where the dialect has key ids and a token has none.
@@ -199,7 +200,8 @@ mod tests {
     }
 
     fn claims(name: &str) -> Claims {
-        let mut claims = Claims { sub: Some("42".into()), expires: Some(NOW.plus_seconds(60)), ..Claims::default() };
+        let mut claims =
+            Claims { sub: Some("42".into()), expires: Some(NOW.plus_seconds(60)), ..Claims::default() };
         claims.user.insert("name".into(), name.into());
         claims
     }

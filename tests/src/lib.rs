@@ -1,1 +1,15 @@
-//! Helpers of the end-to-end tests.
+//! Helpers of the end-to-end tests: a [`World`] with a deployment in it, a [`Visitor`] with a cookie jar, and real
+//! third-party programs.
+//!
+//! Why: a test should read like a story; what it takes to start an auth server and two satellites stands here once.
+
+pub mod process;
+pub mod scripted;
+pub mod visitor;
+pub mod world;
+
+pub use visitor::{Answer, Visitor};
+pub use world::{World, WorldBuilder};
+
+/// A secret for tests, strong enough for the settings.
+pub const SECRET: &str = "kd8Sm2xQ0vTz5Yb7Nq1Lw4Rf9Hj6Gc3P";

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use url::Url;
 use zeroize::Zeroizing;
 
-use super::template::{Shape, Text, Values};
+use super::template::{Shape, Slot, Text, Values};
 
 /// What the backend is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +76,11 @@ impl Call {
             Some(body) => request.body(body),
             None => request,
         })
+    }
+
+    pub(super) fn uses(&self, slot: Slot) -> bool {
+        let in_headers = self.headers.iter().any(|(_, text)| text.uses(slot));
+        in_headers || self.body.as_ref().is_some_and(|(shape, _)| shape.uses(slot))
     }
 }
 

@@ -55,8 +55,16 @@ impl Pointer {
         Misfit { setting: self.setting.clone(), problem }
     }
 
+    /// Takes the value out: nothing is left of a token in a reply that is the user at the same time.
     fn take(&self, document: &mut Value) -> Option<Value> {
-        document.pointer_mut(&self.path).map(Value::take).filter(|value| !value.is_null())
+        let taken = match self.path.rsplit_once('/') {
+            None => Some(document.take()),
+            Some((parent, name)) => match document.pointer_mut(parent)? {
+                Value::Object(members) => members.remove(&name.replace("~1", "/").replace("~0", "~")),
+                other => other.pointer_mut(&format!("/{name}")).map(Value::take),
+            },
+        };
+        taken.filter(|value| !value.is_null())
     }
 
     fn token(&self, document: &mut Value) -> Result<Option<Secret>, Misfit> {
@@ -84,14 +92,11 @@ impl Pointer {
         }
     }
 
-    /// The user's fields. Tokens that lay among them are gone from there.
+    /// The user's fields, with those that are null: a value that is gone must not live on in the session.
     pub(super) fn user(&self, document: &mut Value) -> Result<Option<Map<String, Value>>, Misfit> {
         match self.take(document) {
             None => Ok(None),
-            Some(Value::Object(mut user)) => {
-                user.retain(|_, value| !value.is_null());
-                Ok(Some(user))
-            }
+            Some(Value::Object(user)) => Ok(Some(user)),
             Some(_) => Err(self.misfit("the reply has something there that is no object")),
         }
     }
@@ -175,11 +180,11 @@ mod tests {
     #[test]
     fn a_reply_of_the_expected_shape_is_a_grant() {
         let fresh = jwt(1_800_000_300);
-        let user = json!({"id": 7, "nothing": null});
+        let user = json!({"id": 7, "phone": null});
         let grant = pointers().grant(json!({"access": fresh, "refresh": "r", "user": user}), NOW).unwrap();
         assert_eq!(grant.access_token.unwrap().expose(), fresh);
         assert_eq!(grant.refresh_token.unwrap().expose(), "r");
-        assert_eq!(Value::Object(grant.user.unwrap()), json!({"id": 7}));
+        assert_eq!(Value::Object(grant.user.unwrap()), json!({"id": 7, "phone": null}));
         let timed = Pointers { expires_in: Some(at("/in")), refresh_expires_in: Some(at("/rin")), ..pointers() };
         let grant = timed.grant(json!({"access": "a", "refresh": "r", "in": 60, "rin": "90"}), NOW).unwrap();
         assert_eq!(grant.access_token_expires, Some(NOW.plus(Duration::from_secs(60))));

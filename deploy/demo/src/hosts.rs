@@ -15,7 +15,7 @@ use tower::ServiceExt as _;
 type Sites = Arc<HashMap<String, Router>>;
 
 /// Sites by host name, without port.
-pub(crate) fn by_name(sites: HashMap<String, Router>) -> Router {
+pub fn by_name(sites: HashMap<String, Router>) -> Router {
     Router::new().fallback(dispatch).with_state(Arc::new(sites))
 }
 
@@ -36,7 +36,8 @@ async fn dispatch(State(sites): State<Sites>, request: Request) -> Response {
 fn directions(sites: &Sites, authority: &str) -> String {
     let port = authority.split(':').nth(1).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
     let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-    let mut hosts: Vec<_> = sites.keys().map(|host| format!("<li><a href='http://{host}{port}/'>{host}</a>")).collect();
+    let mut hosts: Vec<_> =
+        sites.keys().map(|host| format!("<li><a href='http://{host}{port}/'>{host}</a>")).collect();
     hosts.sort();
     format!("<!doctype html><title>Hallpass demo</title><p>The demo's sites are:<ul>{}</ul>", hosts.concat())
 }

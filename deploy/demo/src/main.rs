@@ -3,9 +3,6 @@
 //! Why: what this project does is best seen by signing in. Browsers resolve `*.localhost` to this machine, so
 //! there is nothing to set up; lifetimes are short, so that renewals can be watched.
 
-mod hosts;
-mod world;
-
 use std::{
     io::{self, Write as _},
     net::{Ipv4Addr, Ipv6Addr, SocketAddr},
@@ -13,6 +10,7 @@ use std::{
 };
 
 use clap::Parser;
+use hallpass_demo::{hosts, world};
 use hallpass_shared::{
     process::shutdown_signal,
     server::{Limits, serve},
@@ -74,10 +72,17 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
 async fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
     TcpListener::bind(address).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => {
-            anyhow::anyhow!("port {} is taken; choose another one: --port {}", address.port(), address.port() + 1)
+            anyhow::anyhow!(
+                "port {} is taken; choose another one: --port {}",
+                address.port(),
+                address.port() + 1
+            )
         }
         io::ErrorKind::PermissionDenied => {
-            anyhow::anyhow!("port {} needs more rights than you have; choose one above 1023: --port 8080", address.port())
+            anyhow::anyhow!(
+                "port {} needs more rights than you have; choose one above 1023: --port 8080",
+                address.port()
+            )
         }
         _ => anyhow::Error::new(error).context(format!("cannot listen on {address}")),
     })

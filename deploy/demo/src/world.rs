@@ -11,20 +11,24 @@ use hallpass_satellite::{Satellite, Settings as SatelliteSettings, claim, requir
 use hallpass_shared::{secret::Secret, settings::Texts};
 
 /// Life of an access token in the demo.
-pub(crate) const ACCESS_SECONDS: u32 = 30;
+pub const ACCESS_SECONDS: u32 = 30;
 
 /// Everything that is served.
 #[derive(Debug)]
-pub(crate) struct World {
-    pub(crate) sites: HashMap<String, Router>,
+pub struct World {
+    /// By host name.
+    pub sites: HashMap<String, Router>,
     /// Where satellites ask for renewals, as on an internal network.
-    pub(crate) auth_server: Router,
+    pub auth_server: Router,
     _users: UsersFile,
 }
 
 impl World {
     /// Sites on `port`; the auth server is asked at `internal`.
-    pub(crate) fn build(port: u16, internal: SocketAddr) -> anyhow::Result<Self> {
+    ///
+    /// # Errors
+    /// If the users file cannot be written, or the parts cannot be wired.
+    pub fn build(port: u16, internal: SocketAddr) -> anyhow::Result<Self> {
         let users = UsersFile::write()?;
         let shared = shared_settings(port, internal, &users)?;
         let auth = App::build(AuthSettings::read(&Texts::from_toml(&shared)?)?)?.router();

@@ -106,7 +106,7 @@ mod tests {
         let policy = CookiePolicy::new(Dialect::NEXT_AUTH_V4, domain.clone(), Scheme::Https);
         let line = |value: HeaderValue| value.to_str().unwrap().to_owned();
         assert_eq!(
-            line(policy.keep(&policy.name, "v", Duration::from_secs(60))),
+            line(policy.keep(&policy.name, "v", Duration::from_mins(1))),
             "__Secure-next-auth.session-token=v; HttpOnly; SameSite=Lax; Secure; Path=/; Domain=example.com; Max-Age=60"
         );
         assert_eq!(

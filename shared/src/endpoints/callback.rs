@@ -42,7 +42,8 @@ pub(super) async fn credentials(
     };
     let address = peer.map(|Extension(peer)| client::address(peer.0, &headers, &endpoints.trusted_proxies));
     let text = |names| form.either(names).unwrap_or_default().to_owned();
-    let granted = match Credentials::new(text(["username", "email"]), text(["password", "password"]), address) {
+    let granted = match Credentials::new(text(["username", "email"]), text(["password", "password"]), address)
+    {
         Ok(credentials) => endpoints.provider.authorize(proof, credentials).await,
         Err(impossible) => Err(impossible),
     };
@@ -78,7 +79,12 @@ impl Endpoints {
 
     fn not_begun(&self, attempt: &Attempt<'_>, error: &BeginError) -> Response {
         count("not_begun");
-        tracing::error!(event = "sign_in", outcome = "not_begun", error = error as &dyn std::error::Error, "{error}");
+        tracing::error!(
+            event = "sign_in",
+            outcome = "not_begun",
+            error = error as &dyn std::error::Error,
+            "{error}"
+        );
         match error {
             BeginError::TooLarge(_) => self.fail(attempt, Rejection::SessionTooLarge),
             _ => self.fail(attempt, Rejection::Unavailable(crate::refusal::Outage::of("the backend"))),
@@ -95,7 +101,8 @@ impl Endpoints {
         tracing::info!(event = "sign_in", outcome, "nobody was signed in: {error}");
         match (error, attempt.mode) {
             (AuthorizeError::Denied, Mode::Json) => {
-                let status = StatusCode::from_u16(self.dialect.denied_status).unwrap_or(StatusCode::UNAUTHORIZED);
+                let status =
+                    StatusCode::from_u16(self.dialect.denied_status).unwrap_or(StatusCode::UNAUTHORIZED);
                 attempt.mode.go(status, &self.address(self.dialect.denied_location), SetCookies::none())
             }
             (AuthorizeError::Denied, Mode::Redirect) => {

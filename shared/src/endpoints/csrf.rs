@@ -36,7 +36,8 @@ impl Endpoints {
         let issued = self.csrf.issue(RequestCookies::new(headers));
         let issued = issued.map_err(|_| Rejection::Internal("no random numbers"))?;
         let policy = self.authenticator.cookie.policy();
-        let set = issued.cookie.map_or_else(SetCookies::none, |value| SetCookies::none().and(policy.csrf(&value)));
+        let set =
+            issued.cookie.map_or_else(SetCookies::none, |value| SetCookies::none().and(policy.csrf(&value)));
         Ok((issued.token, set))
     }
 }

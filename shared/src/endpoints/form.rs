@@ -127,8 +127,10 @@ impl<S: Send + Sync> FromRequest<S> for Form {
     }
 }
 
+type Reader = fn(&[u8]) -> Result<Form, Rejection>;
+
 /// How to read a body of this type: exactly a form or JSON, nothing a page of another origin could send unasked.
-fn kind(headers: &HeaderMap) -> Result<fn(&[u8]) -> Result<Form, Rejection>, Rejection> {
+fn kind(headers: &HeaderMap) -> Result<Reader, Rejection> {
     let mut types = headers.get_all(header::CONTENT_TYPE).iter();
     let (Some(only), None) = (types.next(), types.next()) else { return Err(Rejection::MediaType) };
     let essence = only.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim();
@@ -161,8 +163,14 @@ mod tests {
         // threat-model S7
         let form = Form::from_json(br#"{"csrfToken":"t","data":{"any":[1]}}"#).unwrap();
         assert_eq!(form.text("csrfToken"), Some("t"));
-        for bad in [r#"{"a":1}"#, r#"{"a":null}"#, r#"{"a":"1","a":"2"}"#, "[]", r#"{"a":"1"}{}"#, r#"{"a":"\ud800"}"#]
-        {
+        for bad in [
+            r#"{"a":1}"#,
+            r#"{"a":null}"#,
+            r#"{"a":"1","a":"2"}"#,
+            "[]",
+            r#"{"a":"1"}{}"#,
+            r#"{"a":"\ud800"}"#,
+        ] {
             assert!(Form::from_json(bad.as_bytes()).is_err(), "{bad}");
         }
         let deep = format!(r#"{{"a":{}"#, "[".repeat(10_000));

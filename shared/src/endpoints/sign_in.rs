@@ -17,7 +17,12 @@ pub(super) async fn page(State(endpoints): Shared, query: Query) -> Response {
 }
 
 /// A form that names a provider instead of credentials: the sign-in page is what it wants.
-pub(super) async fn start(State(endpoints): Shared, headers: HeaderMap, query: Query, form: Form) -> Response {
+pub(super) async fn start(
+    State(endpoints): Shared,
+    headers: HeaderMap,
+    query: Query,
+    form: Form,
+) -> Response {
     let mode = Mode::of(&headers, &form);
     match endpoints.csrf.verify(&Method::POST, &headers, form.text("csrfToken")) {
         Ok(_) => mode.go(StatusCode::OK, &endpoints.sign_in_address(Some(&form), &query), SetCookies::none()),

@@ -4,10 +4,7 @@
 //! (threat-model B2, T14). A GET asks; only a form of ours ends the session, and then every form of the cookie
 //! goes, for the domain and for this host.
 
-use axum::{
-    extract::State,
-    response::Response,
-};
+use axum::{extract::State, response::Response};
 use http::{HeaderMap, Method, StatusCode};
 
 use super::{Form, Mode, Query, Shared, redirect, with_query};
@@ -18,7 +15,12 @@ pub(super) async fn page(State(endpoints): Shared, query: Query) -> Response {
     redirect(StatusCode::FOUND, &with_query(&endpoints.pages.sign_out, &[("callbackUrl", Some(to.as_str()))]))
 }
 
-pub(super) async fn finish(State(endpoints): Shared, headers: HeaderMap, query: Query, form: Form) -> Response {
+pub(super) async fn finish(
+    State(endpoints): Shared,
+    headers: HeaderMap,
+    query: Query,
+    form: Form,
+) -> Response {
     let mode = Mode::of(&headers, &form);
     if let Err(error) = endpoints.csrf.verify(&Method::POST, &headers, form.text("csrfToken")) {
         return endpoints.csrf_failed(error, mode, endpoints.dialect.csrf_sign_out_location);

@@ -66,7 +66,8 @@ pub(crate) struct Assets {
 impl Assets {
     pub(crate) fn load(settings: &BrandSettings) -> Result<(Brand, Self), BrandError> {
         const CSS: &str = "text/css; charset=utf-8";
-        let fixed = |path, kind, body: &'static str| Asset { path, kind, body: Bytes::from_static(body.as_bytes()) };
+        let fixed =
+            |path, kind, body: &'static str| Asset { path, kind, body: Bytes::from_static(body.as_bytes()) };
         let mut files = vec![
             fixed("hallpass.css", CSS, include_str!("../../assets/hallpass.css")),
             fixed("hallpass.js", "text/javascript; charset=utf-8", include_str!("../../assets/hallpass.js")),
@@ -93,20 +94,23 @@ impl Assets {
     pub(crate) fn router(&self) -> Router {
         let mut router = Router::new();
         for file in self.files.clone() {
-            router = router.route(&format!("{ASSETS}/{}", file.path), get(move || serve(file.clone())));
+            router = router.route(&format!("{ASSETS}/{}", file.path), get(async move || serve(file.clone())));
         }
         router
     }
 }
 
 /// The address carries a version, so a browser may keep what it got.
-async fn serve(file: Asset) -> Response {
+fn serve(file: Asset) -> Response {
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static(file.kind)),
         (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable")),
         (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
         // An SVG opened on its own is a document too.
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'")),
+        (
+            header::CONTENT_SECURITY_POLICY,
+            HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'"),
+        ),
     ];
     (headers, file.body).into_response()
 }

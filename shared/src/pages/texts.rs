@@ -105,12 +105,17 @@ pub(crate) struct Languages(Vec<(&'static str, Texts)>);
 impl Languages {
     /// Reads the files, which are part of the program.
     pub(crate) fn read() -> Result<Self, toml::de::Error> {
-        FILES.into_iter().map(|(name, file)| Ok((name, toml::from_str(file)?))).collect::<Result<_, _>>().map(Self)
+        FILES
+            .into_iter()
+            .map(|(name, file)| Ok((name, toml::from_str(file)?)))
+            .collect::<Result<_, _>>()
+            .map(Self)
     }
 
     /// The language that the browser likes best among ours (RFC 9110 section 12.5.4, lookup by primary tag).
     pub(crate) fn best(&self, headers: &HeaderMap) -> Option<(&'static str, &Texts)> {
-        let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let accepted =
+            headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let mut best: Option<(f32, &(&'static str, Texts))> = None;
         for range in accepted.split(',').take(16) {
             let (tag, quality) = weigh(range);
@@ -145,7 +150,8 @@ mod tests {
     fn the_browser_chooses_the_language() {
         let languages = Languages::read().unwrap();
         let chosen = |accepted: &'static str| {
-            let headers = HeaderMap::from_iter([(header::ACCEPT_LANGUAGE, HeaderValue::from_static(accepted))]);
+            let headers =
+                HeaderMap::from_iter([(header::ACCEPT_LANGUAGE, HeaderValue::from_static(accepted))]);
             languages.best(&headers).unwrap().0
         };
         assert_eq!(chosen("cs-CZ,cs;q=0.9,en;q=0.8"), "cs");

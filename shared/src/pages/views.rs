@@ -156,13 +156,17 @@ impl Pages<'_> {
     pub fn login(&self, page: Login<'_>) -> Response {
         let message = page.error.map(|code| self.message(code));
         let text = message.as_ref().map(|message| message.text);
-        let is_error = page.error.is_some_and(|code| code != "SessionRequired");
-        let view = framed!(self, LoginPage {
-            page: page,
-            error: text.filter(|_| is_error),
-            notice: text.filter(|_| !is_error),
-            invalid: message.is_some_and(|message| message.about_input),
-        });
+        let calm = ["SessionRequired", "RefreshTokenExpired"];
+        let is_error = page.error.is_some_and(|code| !calm.contains(&code));
+        let view = framed!(
+            self,
+            LoginPage {
+                page: page,
+                error: text.filter(|_| is_error),
+                notice: text.filter(|_| !is_error),
+                invalid: message.is_some_and(|message| message.about_input),
+            }
+        );
         self.respond(StatusCode::OK, &view)
     }
 

@@ -35,8 +35,9 @@ pub(super) fn read(texts: &Texts, text: &SharedText) -> Result<SecretRing, Setti
 }
 
 fn from_file(texts: &Texts, file: &Path) -> Result<Vec<Secret>, SettingsError> {
-    let content = std::fs::read_to_string(file)
-        .map_err(|error| texts.invalid("secret_file", format!("{} cannot be read: {error}", file.display())))?;
+    let content = std::fs::read_to_string(file).map_err(|error| {
+        texts.invalid("secret_file", format!("{} cannot be read: {error}", file.display()))
+    })?;
     let content = zeroize::Zeroizing::new(content);
     let secrets: Vec<Secret> =
         content.lines().map(str::trim).filter(|line| !line.is_empty()).map(Secret::new).collect();

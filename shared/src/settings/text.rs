@@ -24,8 +24,9 @@ pub struct Span(pub Duration);
 impl<'de> Deserialize<'de> for Span {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let span = humantime::parse_duration(&text)
-            .map_err(|_| D::Error::custom(format!("`{text}` is no length of time such as 30s, 15m, 1h or 30d")))?;
+        let span = humantime::parse_duration(&text).map_err(|_| {
+            D::Error::custom(format!("`{text}` is no length of time such as 30s, 15m, 1h or 30d"))
+        })?;
         Ok(Self(span))
     }
 }
@@ -138,7 +139,7 @@ impl Default for RefreshText {
             via: Via::AuthServer,
             auth_server: OneOrMany::Many(Vec::new()),
             skew: Span(Duration::from_secs(30)),
-            grace: Span(Duration::from_secs(60)),
+            grace: Span(Duration::from_mins(1)),
         }
     }
 }
@@ -172,7 +173,9 @@ impl SharedText {
                 return Err(texts.invalid("cookie.same_site", problem));
             }
             (other, _) => {
-                return Err(texts.invalid("cookie.same_site", format!("`{other}` is not lax, strict or none")));
+                return Err(
+                    texts.invalid("cookie.same_site", format!("`{other}` is not lax, strict or none"))
+                );
             }
         };
         if let Some(name) = &self.cookie.name {
@@ -189,7 +192,7 @@ impl SharedText {
             update_age: or(&self.session.update_age, default.update_age),
             absolute_max_age: or(&self.session.absolute_max_age, default.absolute_max_age),
         };
-        if lifetime.max_age < Duration::from_secs(60) || lifetime.absolute_max_age < lifetime.max_age {
+        if lifetime.max_age < Duration::from_mins(1) || lifetime.absolute_max_age < lifetime.max_age {
             let problem = "must be at least a minute, and session.absolute_max_age at least as long";
             return Err(texts.invalid("session.max_age", problem));
         }
@@ -218,7 +221,8 @@ impl SharedText {
 
 fn cookie_name(texts: &Texts, name: &str, scheme: Scheme) -> Result<String, SettingsError> {
     let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-    let prefix = |prefix: &str| name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
+    let prefix =
+        |prefix: &str| name.get(..prefix.len()).is_some_and(|head| head.eq_ignore_ascii_case(prefix));
     let problem = if name.is_empty() || name.len() > 160 || !name.bytes().all(token) {
         "is no cookie name: letters, digits, `.`, `-`, `_`, at most 160"
     } else if prefix("__Host-") {
@@ -236,7 +240,9 @@ pub(super) fn origins(texts: &Texts, key: &str, given: &[String]) -> Result<Vec<
     let parse = |text: &String| {
         let url = Url::parse(text).ok().filter(|url| url.path() == "/" && url.query().is_none());
         let origin = url.map(|url| url.origin()).filter(Origin::is_tuple);
-        origin.ok_or_else(|| texts.invalid(key, format!("`{text}` is not an origin such as https://app.example.com")))
+        origin.ok_or_else(|| {
+            texts.invalid(key, format!("`{text}` is not an origin such as https://app.example.com"))
+        })
     };
     given.iter().map(parse).collect()
 }

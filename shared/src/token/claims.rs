@@ -256,7 +256,8 @@ fn unix_time(value: &Value) -> Result<UnixTime, &'static str> {
 impl Serialize for Claims {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
-        let mut text = |name, value: Option<&str>| value.map_or(Ok(()), |text| map.serialize_entry(name, text));
+        let mut text =
+            |name, value: Option<&str>| value.map_or(Ok(()), |text| map.serialize_entry(name, text));
         text("sub", self.sub.as_deref())?;
         text("sid", self.sid.as_deref())?;
         text("token", self.access_token.as_ref().map(Secret::expose))?;
@@ -330,7 +331,8 @@ mod tests {
     #[test]
     fn the_end_of_an_access_token_comes_from_its_payload_when_nobody_said() {
         let payload = URL_SAFE_NO_PAD.encode(r#"{"exp":1800000000}"#);
-        let claims = Claims { access_token: Some(Secret::new(format!("e30.{payload}.s"))), ..Claims::default() };
+        let claims =
+            Claims { access_token: Some(Secret::new(format!("e30.{payload}.s"))), ..Claims::default() };
         assert_eq!(claims.access_token_end(), Some(UnixTime::from_seconds(1_800_000_000)));
         let opaque = Claims { access_token: Some(Secret::new("opaque")), ..Claims::default() };
         assert_eq!(opaque.access_token_end(), None);

@@ -64,7 +64,8 @@ pub(super) fn open(
     let candidates = if header.kid.is_some() { keys } else { unnamed };
     for key in candidates {
         let named = header.kid.is_none() || key.kid.is_none() || header.kid == key.kid;
-        let fits = key.enc.name() == header.enc && iv.len() == key.enc.iv_len() && tag.len() == key.enc.tag_len();
+        let fits =
+            key.enc.name() == header.enc && iv.len() == key.enc.iv_len() && tag.len() == key.enc.tag_len();
         if !named || !fits {
             continue;
         }

@@ -40,7 +40,7 @@ struct Case {
 const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 const ISSUED: UnixTime = UnixTime::from_seconds(NOW.as_seconds() - 60);
 const ISSUED_EARLIER: UnixTime = UnixTime::from_seconds(NOW.as_seconds() - 600);
-const DAY: Duration = Duration::from_secs(86_400);
+const DAY: Duration = Duration::from_hours(24);
 
 /// Counts how often it is asked, and never helps.
 #[derive(Debug, Default)]
@@ -120,7 +120,9 @@ impl Site {
         }
         line = expand_each(&line, "{SEQ:", |spec| {
             let [prefix, count, suffix] = *spec.splitn(3, ':').collect::<Vec<_>>() else { panic!("{spec}") };
-            (0..count.parse::<usize>().unwrap()).map(|n| format!("{prefix}{n}{suffix}")).collect()
+            (0..count.parse::<usize>().unwrap())
+                .flat_map(|n| [prefix.to_owned(), n.to_string(), suffix.to_owned()])
+                .collect()
         });
         line = expand_each(&line, "{REPEAT:", |spec| {
             let (text, count) = spec.rsplit_once(':').unwrap();

@@ -102,6 +102,9 @@ fn cookies_and_forms_are_judged_as_in_nextauth() {
             assert_eq!(case.verify(dialect, ORIGIN).0, expected, "{name}, {dialect:?}");
         }
     }
+    for (name, ..) in DIFFERENT {
+        assert!(all().iter().any(|case| case.name == name), "{name} is no case");
+    }
 }
 
 #[test]

@@ -14,7 +14,7 @@ use hallpass_shared::{
 
 use super::ring;
 
-const SEALS: usize = 20_000;
+const SEALS: usize = 30_000;
 
 #[test]
 fn no_vector_comes_twice_and_every_bit_of_it_is_random() {

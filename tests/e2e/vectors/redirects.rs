@@ -61,6 +61,6 @@ fn redirects_lead_where_nextauth_leads_them() {
         }
     }
     for (url, ..) in DIFFERENT {
-        assert!(cases.iter().any(|case| case.url == url), "{url:?} is in no case");
+        assert!(cases.iter().any(|case| case.url == url), "{url:?} is no case");
     }
 }

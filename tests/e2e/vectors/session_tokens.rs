@@ -153,6 +153,9 @@ fn tokens_of_nextauth_open_with_the_claims_that_went_in() {
             None => assert_eq!(session, Ok(()), "{name}"),
         }
     }
+    for (name, ..) in STRICTER {
+        assert!(all().iter().any(|case| case.name == name), "{name} is no case");
+    }
 }
 
 #[test]

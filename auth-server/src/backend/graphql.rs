@@ -1,0 +1,232 @@
+//! `kind = "graphql"`: a backend that answers 200 and tells errors in the reply.
+//!
+//! Why: one address takes every request, and a wrong password differs from a fault only in an error's code
+//! (GraphQL specification, section 7.1.2). Credentials travel as variables, never inside the query's text
+//! (threat-model S8).
+
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
+
+use hallpass_shared::{
+    clock::Clock,
+    settings::{SettingsError, Span, Texts},
+};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::{Map, Value};
+
+use super::{
+    call::{Call, Encoding, Step},
+    grant::Pointer,
+    http::{Calls, Granting, HttpBackend},
+    reply::{Definite, Protocol},
+    settings::{CallText, Common, Headers, Reader, ResponseText, TOKENS},
+    template::{Shape, Slot},
+};
+
+const DENIED: [&str; 3] = ["INVALID_CREDENTIALS", "UNAUTHENTICATED", "BAD_USER_INPUT"];
+const REFUSED: [&str; 2] = ["TOKEN_NOT_VALID", "INVALID_TOKEN"];
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct GraphQlText {
+    #[serde(rename = "kind")]
+    _kind: IgnoredAny,
+    timeout: Option<Span>,
+    ca_file: Option<PathBuf>,
+    concurrency: Option<usize>,
+    #[serde(default)]
+    insecure_http_backend: bool,
+    address_header: Option<String>,
+    #[serde(default)]
+    headers: Headers,
+    url: String,
+    sign_in: SignInText,
+    refresh: Option<RefreshText>,
+    user: Option<UserText>,
+    sign_out: Option<SignOutText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignInText {
+    query: String,
+    variables: Map<String, Value>,
+    #[serde(default)]
+    headers: Headers,
+    denied_codes: Option<Vec<String>>,
+    #[serde(default)]
+    denied_messages: Vec<String>,
+    #[serde(default)]
+    denied_if: BTreeMap<String, Value>,
+    #[serde(default)]
+    response: ResponseText,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RefreshText {
+    query: String,
+    #[serde(default)]
+    variables: Map<String, Value>,
+    #[serde(default)]
+    headers: Headers,
+    refused_codes: Option<Vec<String>>,
+    #[serde(default)]
+    refused_messages: Vec<String>,
+    #[serde(default)]
+    refused_if: BTreeMap<String, Value>,
+    #[serde(default)]
+    response: ResponseText,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UserText {
+    query: String,
+    #[serde(default)]
+    variables: Map<String, Value>,
+    #[serde(default)]
+    headers: Headers,
+    pointer: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SignOutText {
+    query: String,
+    #[serde(default)]
+    variables: Map<String, Value>,
+    #[serde(default)]
+    headers: Headers,
+}
+
+pub(super) fn read(texts: &Texts, clock: Arc<dyn Clock>) -> Result<HttpBackend, SettingsError> {
+    let text: GraphQlText = texts.get(Some("backend"))?;
+    let common = Common {
+        timeout: text.timeout,
+        ca_file: text.ca_file,
+        concurrency: text.concurrency,
+        insecure_http_backend: text.insecure_http_backend,
+        address_header: text.address_header,
+        headers: text.headers,
+    };
+    let graphql = GraphQl { reader: Reader { texts, common, protocol: Protocol::GraphQl }, url: text.url };
+    let calls = Calls {
+        sign_in: graphql.sign_in(text.sign_in)?,
+        refresh: text.refresh.map(|refresh| graphql.refresh(refresh)).transpose()?,
+        user: text.user.map(|user| graphql.user(user)).transpose()?,
+        sign_out: text.sign_out.map(|sign_out| graphql.sign_out(sign_out)).transpose()?,
+    };
+    HttpBackend::new(&graphql.reader, calls, clock)
+}
+
+struct GraphQl<'t> {
+    reader: Reader<'t>,
+    url: String,
+}
+
+/// An operation as it is written.
+struct Operation<'o> {
+    step: Step,
+    query: String,
+    variables: Map<String, Value>,
+    headers: &'o Headers,
+    slots: &'o [Slot],
+}
+
+impl GraphQl<'_> {
+    fn sign_in(&self, text: SignInText) -> Result<Granting, SettingsError> {
+        let slots = [Slot::Username, Slot::Password];
+        let call = self.call(Operation {
+            step: Step::SignIn,
+            query: text.query,
+            variables: text.variables,
+            headers: &text.headers,
+            slots: &slots,
+        })?;
+        if let Some(slot) = slots.iter().find(|slot| !call.uses(**slot)) {
+            return Err(self.reader.missing_slot("backend.sign_in.variables", *slot));
+        }
+        let defaults = ["/data/signIn/access", "/data/signIn/refresh", "/data/signIn/user"];
+        Ok(Granting {
+            call,
+            definite: Definite {
+                setting: "backend.sign_in.denied_codes",
+                codes: text.denied_codes.unwrap_or_else(|| DENIED.map(str::to_owned).into()),
+                messages: text.denied_messages,
+                members: self.reader.members("backend.sign_in.denied_if", text.denied_if)?,
+                ..Definite::default()
+            },
+            pointers: self.reader.pointers(
+                Step::SignIn,
+                &[("backend.sign_in.response", &text.response)],
+                defaults,
+            )?,
+        })
+    }
+
+    fn refresh(&self, text: RefreshText) -> Result<Granting, SettingsError> {
+        let call = self.call(Operation {
+            step: Step::Refresh,
+            query: text.query,
+            variables: text.variables,
+            headers: &text.headers,
+            slots: &[Slot::RefreshToken],
+        })?;
+        if !call.uses(Slot::RefreshToken) {
+            return Err(self.reader.missing_slot("backend.refresh.variables", Slot::RefreshToken));
+        }
+        let defaults = ["/data/refresh/access", "/data/refresh/refresh", "/data/refresh/user"];
+        Ok(Granting {
+            call,
+            definite: Definite {
+                setting: "backend.refresh.refused_codes",
+                codes: text.refused_codes.unwrap_or_else(|| REFUSED.map(str::to_owned).into()),
+                messages: text.refused_messages,
+                members: self.reader.members("backend.refresh.refused_if", text.refused_if)?,
+                ..Definite::default()
+            },
+            pointers: self.reader.pointers(
+                Step::Refresh,
+                &[("backend.refresh.response", &text.response)],
+                defaults,
+            )?,
+        })
+    }
+
+    fn user(&self, text: UserText) -> Result<(Call, Pointer), SettingsError> {
+        let pointer =
+            self.reader.pointer("backend.user.pointer", text.pointer.unwrap_or_else(|| "/data/me".into()))?;
+        let operation = Operation {
+            step: Step::User,
+            query: text.query,
+            variables: text.variables,
+            headers: &text.headers,
+            slots: &[],
+        };
+        Ok((self.call(operation)?, pointer))
+    }
+
+    fn sign_out(&self, text: SignOutText) -> Result<Call, SettingsError> {
+        self.call(Operation {
+            step: Step::SignOut,
+            query: text.query,
+            variables: text.variables,
+            headers: &text.headers,
+            slots: &TOKENS,
+        })
+    }
+
+    fn call(&self, operation: Operation<'_>) -> Result<Call, SettingsError> {
+        let key = format!("{}.variables", operation.step.key());
+        let variables = self.reader.shape(&key, Value::Object(operation.variables), operation.slots)?;
+        let query = Shape::Fixed(Value::String(operation.query));
+        let body = Shape::Object(vec![("query".into(), query), ("variables".into(), variables)]);
+        self.reader.call(CallText {
+            step: operation.step,
+            url: ("backend.url", &self.url),
+            method: None,
+            headers: operation.headers,
+            body: Some((body, Encoding::Json)),
+        })
+    }
+}

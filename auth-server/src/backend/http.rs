@@ -1,0 +1,274 @@
+//! A backend that is asked over HTTP, by REST or GraphQL.
+//!
+//! Why: sign-ins and renewals have pools of their own, so that a flood of one does not starve the other
+//! (threat-model K7); a renewal is sent once and never repeated on a doubtful outcome (R5), with an
+//! `Idempotency-Key` for backends that can tell a repetition. Nothing of the client's request is passed on but what
+//! it typed and, where configured, its address (K6).
+
+use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use hallpass_shared::{
+    clock::Clock,
+    http_client::{self, Reply},
+    key::digest,
+    refresh::Grant,
+    refusal::Outage,
+    secret::Secret,
+    settings::SettingsError,
+    token::Claims,
+};
+use http::{HeaderName, HeaderValue, Method};
+use reqwest::{Client, RequestBuilder};
+use serde_json::{Map, Value};
+use tokio::sync::{Semaphore, SemaphorePermit};
+
+use super::{
+    BACKEND, BackendError,
+    call::{Call, Step},
+    grant::{Misfit, Pointer, Pointers, Presence},
+    reply::{Definite, Protocol, judge, unusable},
+    settings::Reader,
+    template::Values,
+};
+
+const SIGN_OUT_TIME: Duration = Duration::from_secs(2);
+/// Renewals that may wait for each one that runs.
+const QUEUE: usize = 16;
+
+/// A request that grants tokens.
+pub(super) struct Granting {
+    pub(super) call: Call,
+    pub(super) definite: Definite,
+    pub(super) pointers: Pointers,
+}
+
+/// What a backend can be asked for.
+pub(super) struct Calls {
+    pub(super) sign_in: Granting,
+    pub(super) refresh: Option<Granting>,
+    pub(super) user: Option<(Call, Pointer)>,
+    pub(super) sign_out: Option<Call>,
+}
+
+/// Asks a backend over HTTP.
+pub(super) struct HttpBackend {
+    protocol: Protocol,
+    calls: Calls,
+    sign_in_client: Client,
+    refresh_client: Client,
+    limit: Limit,
+    address_header: Option<HeaderName>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl HttpBackend {
+    pub(super) fn new(reader: &Reader<'_>, mut calls: Calls, clock: Arc<dyn Clock>) -> Result<Self, SettingsError> {
+        let timeout = reader.timeout()?;
+        // A token that could never be used would only make a session look renewable.
+        if calls.refresh.is_none() {
+            calls.sign_in.pointers.refresh_token.1 = Presence::Ignored;
+        }
+        if calls.user.is_some() {
+            calls.sign_in.pointers.user.1 = Presence::Optional;
+        }
+        let client = || {
+            http_client::build(timeout, reader.common.ca_file.as_deref()).map_err(|error| {
+                let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+                reader.texts.invalid("backend.ca_file", format!("{error}{cause}"))
+            })
+        };
+        Ok(Self {
+            protocol: reader.protocol,
+            calls,
+            sign_in_client: client()?,
+            refresh_client: client()?,
+            limit: Limit::new(reader.concurrency()?, timeout),
+            address_header: reader.address_header()?,
+            clock,
+        })
+    }
+
+    pub(super) async fn sign_in(
+        &self,
+        username: &Secret,
+        password: &Secret,
+        address: Option<IpAddr>,
+    ) -> Result<Grant, BackendError> {
+        let step = &self.calls.sign_in;
+        let values = Values { username: Some(username), password: Some(password), ..Values::default() };
+        let mut request = filled(&step.call, &self.sign_in_client, &values)?;
+        if let (Some(name), Some(address)) = (&self.address_header, address)
+            && let Ok(value) = HeaderValue::try_from(address.to_string())
+        {
+            request = request.header(name, value);
+        }
+        let mut grant = self.granted(step, request).await?;
+        if let Some(user) = self.user(&self.sign_in_client, &grant).await? {
+            grant.user.get_or_insert_default().extend(user);
+        }
+        Ok(grant)
+    }
+
+    pub(super) async fn refresh(&self, refresh_token: &Secret) -> Result<Grant, BackendError> {
+        let Some(step) = &self.calls.refresh else {
+            let problem = "a session has a refresh token, but there is no way to use it";
+            return Err(unusable(Step::Refresh, None, Step::Refresh.key(), problem));
+        };
+        let _place = self.limit.enter().await?;
+        let values = Values { refresh_token: Some(refresh_token), ..Values::default() };
+        let key = URL_SAFE_NO_PAD.encode(digest("hallpass idempotency", refresh_token.expose()));
+        let request = filled(&step.call, &self.refresh_client, &values)?.header("idempotency-key", key);
+        let mut grant = self.granted(step, request).await?;
+        // The old refresh token may be spent: the new ones are kept, with or without the user (threat-model R5).
+        match self.user(&self.refresh_client, &grant).await {
+            Ok(Some(user)) => grant.user.get_or_insert_default().extend(user),
+            Ok(None) => {}
+            Err(_) => tracing::warn!(event = "backend_user", "the tokens were renewed without the user's fields"),
+        }
+        Ok(grant)
+    }
+
+    /// Best effort, in a bounded time.
+    pub(super) async fn sign_out(&self, claims: &Claims) {
+        let Some(call) = &self.calls.sign_out else { return };
+        let values = Values {
+            refresh_token: claims.refresh_token.as_ref(),
+            access_token: claims.access_token.as_ref(),
+            ..Values::default()
+        };
+        // A session without the token that it takes has nothing to end there.
+        let Some(request) = call.request(&self.sign_in_client, &values) else { return };
+        let told = async {
+            let Ok(reply) = http_client::send(BACKEND, request).await else { return };
+            let done = match self.protocol {
+                Protocol::Rest => reply.status.is_success(),
+                Protocol::GraphQl => judge(self.protocol, call.step, &Definite::default(), &reply).is_ok(),
+            };
+            if !done {
+                let status = reply.status.as_u16();
+                tracing::warn!(event = "backend_sign_out", status, "the backend did not take the sign-out");
+            }
+        };
+        if tokio::time::timeout(SIGN_OUT_TIME, told).await.is_err() {
+            tracing::warn!(event = "backend_sign_out", "the backend did not take the sign-out in time");
+        }
+    }
+
+    /// Whether the address of sign-ins answers, in a sentence. Nothing is signed in.
+    pub(super) async fn reach(&self) -> Result<String, String> {
+        let url = &self.calls.sign_in.call.url;
+        let step = Step::SignIn.key();
+        match self.sign_in_client.request(Method::OPTIONS, url.clone()).send().await {
+            Err(error) => Err(format!("backend: {url} does not answer: {}", chain(&error.without_url()))),
+            Ok(response) if response.status().is_server_error() => {
+                Err(format!("backend: {url} fails with {}", response.status()))
+            }
+            Ok(response) if response.status().is_redirection() => {
+                let problem = "redirects, which is never followed";
+                Err(format!("backend: {url} {problem}; set {step}.url to where it leads (a missing slash?)"))
+            }
+            Ok(response) if response.status().as_u16() == 404 => {
+                let doubt = format!("if nobody can sign in, look at {step}.url");
+                Ok(format!("backend: {url} answers, but says 404 to OPTIONS; {doubt}"))
+            }
+            Ok(_) => Ok(format!("backend: {url} answers")),
+        }
+    }
+
+    async fn granted(&self, step: &Granting, request: RequestBuilder) -> Result<Grant, BackendError> {
+        let reply = http_client::send(BACKEND, request).await?;
+        let document = judge(self.protocol, step.call.step, &step.definite, &reply)?;
+        step.pointers
+            .grant(document, self.clock.now())
+            .map_err(|misfit| misfitting(step.call.step, &reply, &misfit))
+    }
+
+    async fn user(&self, client: &Client, grant: &Grant) -> Result<Option<Map<String, Value>>, BackendError> {
+        let Some((call, pointer)) = &self.calls.user else { return Ok(None) };
+        let values = Values { access_token: grant.access_token.as_ref(), ..Values::default() };
+        let reply = http_client::send(BACKEND, filled(call, client, &values)?).await?;
+        let user = match judge(self.protocol, Step::User, &Definite::default(), &reply) {
+            Ok(mut document) => pointer.user(&mut document),
+            // Fresh tokens that are not good for this are no answer about the password.
+            Err(BackendError::Denied) => return Err(Outage::of(BACKEND).into()),
+            Err(error) => return Err(error),
+        };
+        match user {
+            Ok(Some(user)) => Ok(Some(user)),
+            Ok(None) => {
+                let problem = "the reply has no user there";
+                Err(misfitting(Step::User, &reply, &Misfit { setting: pointer.setting.clone(), problem }))
+            }
+            Err(misfit) => Err(misfitting(Step::User, &reply, &misfit)),
+        }
+    }
+}
+
+fn filled(call: &Call, client: &Client, values: &Values<'_>) -> Result<RequestBuilder, BackendError> {
+    call.request(client, values).ok_or_else(|| {
+        let key = format!("{}.headers", call.step.key());
+        unusable(call.step, None, &key, "a value that was to be sent is missing or cannot stand in a header")
+    })
+}
+
+fn misfitting(step: Step, reply: &Reply, misfit: &Misfit) -> BackendError {
+    unusable(step, Some(reply.status), &misfit.setting, misfit.problem)
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+impl fmt::Debug for HttpBackend {
+    /// Without headers, which may hold keys.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HttpBackend")
+            .field("protocol", &self.protocol)
+            .field("sign_in", &self.calls.sign_in.call.url.as_str())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How many renewals run and wait.
+struct Limit {
+    places: Semaphore,
+    running: Semaphore,
+    patience: Duration,
+}
+
+impl Limit {
+    fn new(running: usize, patience: Duration) -> Self {
+        let places = Semaphore::new(running.saturating_mul(1 + QUEUE));
+        Self { places, running: Semaphore::new(running), patience }
+    }
+
+    async fn enter(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), Outage> {
+        let full = |_| {
+            let setting = "backend.concurrency";
+            tracing::warn!(event = "backend_busy", setting, "too many renewals wait for the backend");
+            Outage::of(BACKEND)
+        };
+        let place = self.places.try_acquire().map_err(|_| full(()))?;
+        let turn = tokio::time::timeout(self.patience, self.running.acquire()).await.map_err(|_| full(()))?;
+        Ok((place, turn.map_err(|_| full(()))?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn renewals_wait_in_a_bounded_queue_for_a_bounded_time() {
+        // threat-model K7
+        let limit = Limit::new(1, Duration::from_secs(5));
+        let running = limit.enter().await.unwrap();
+        let waiting = futures_util::future::join_all((0..20).map(|_| limit.enter()));
+        let ended = waiting.await;
+        assert!(ended.iter().all(Result::is_err));
+        drop(running);
+        assert!(limit.enter().await.is_ok());
+    }
+}

@@ -1,0 +1,4 @@
+//! The parts of the demo: a deployment in one process.
+
+pub mod hosts;
+pub mod world;

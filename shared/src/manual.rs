@@ -1,0 +1,25 @@
+//! The manual: threats and the tests that show them met, defaults and their reasons, decisions.
+//!
+//! Why: what this project promises is read where the code is read. This module holds documentation only.
+
+#[doc = include_str!("../../manual/threats.md")]
+pub mod threats {}
+
+#[doc = include_str!("../../manual/key-rotation.md")]
+pub mod key_rotation {}
+
+/// Decisions, one page each: context, decision, consequences.
+pub mod decisions {
+    #[doc = include_str!("../../manual/decisions/0001-opening-tokens.md")]
+    pub mod opening_tokens {}
+    #[doc = include_str!("../../manual/decisions/0002-what-we-cannot-read-stays.md")]
+    pub mod what_we_cannot_read_stays {}
+    #[doc = include_str!("../../manual/decisions/0003-own-throttle.md")]
+    pub mod own_throttle {}
+    #[doc = include_str!("../../manual/decisions/0004-signed-in-people-stay-on-the-sign-in-page.md")]
+    pub mod signed_in_people_stay {}
+    #[doc = include_str!("../../manual/decisions/0005-keys-of-users-file.md")]
+    pub mod keys_of_users_file {}
+    #[doc = include_str!("../../manual/decisions/0006-no-callback-cookie.md")]
+    pub mod no_callback_cookie {}
+}
