@@ -58,7 +58,11 @@ impl BackendProvider {
 }
 
 impl Provider for BackendProvider {
-    fn authorize(&self, _: CsrfVerified, credentials: Credentials) -> BoxFuture<'_, Result<Grant, AuthorizeError>> {
+    fn authorize(
+        &self,
+        _: CsrfVerified,
+        credentials: Credentials,
+    ) -> BoxFuture<'_, Result<Grant, AuthorizeError>> {
         Box::pin(async move {
             let started = Instant::now();
             let asked = self.sign_in(&credentials).await;

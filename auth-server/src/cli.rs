@@ -12,8 +12,7 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use clap::{Parser, Subcommand};
 use hallpass_shared::{
-    admin,
-    process,
+    admin, process,
     secret::Secret,
     settings::{Sources, Texts},
     telemetry,

@@ -48,7 +48,6 @@ pub struct App {
     bearers: Bearers,
     fingerprint: Arc<Fingerprint>,
     backend: Arc<Backend>,
-    clock: Arc<dyn Clock>,
     stack: Stack,
 }
 
@@ -79,7 +78,7 @@ impl App {
     /// [`BuildError`].
     pub fn build_with_clock(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
         let Settings { shared, backend, throttle, sign_in_page } = settings;
-        let backend = Arc::new(backend);
+        let backend = Arc::new(backend.with_clock(Arc::clone(&clock)));
         let kept = Codec::for_purpose(shared.dialect, &shared.ring, "hallpass refresh result")?;
         let refresher = BackendRefresher::new(Arc::clone(&backend), kept, Arc::clone(&clock), shared.grace);
         let callbacks = DefaultCallbacks {
@@ -119,7 +118,6 @@ impl App {
             stack: Stack { pages: pages.clone(), cookie, hsts },
             pages,
             backend,
-            clock,
         })
     }
 

@@ -80,7 +80,10 @@ impl Core {
                     tracing::error!(error = &error as &dyn std::error::Error, "a renewal could not be kept");
                     Outage::of("the refresh")
                 })?;
-                let next = renewed.refresh_token.as_ref().map(|next| digest("hallpass refresh token", next.expose()));
+                let next = renewed
+                    .refresh_token
+                    .as_ref()
+                    .map(|next| digest("hallpass refresh token", next.expose()));
                 // Kept before anybody is answered.
                 self.kept.keep(key, next, now.plus(self.grace), now, sealed);
                 count("ok");
@@ -89,7 +92,11 @@ impl Core {
             }
             Err(BackendError::Denied) => {
                 count("refused");
-                tracing::info!(event = "refresh", outcome = "refused", "the backend refused the refresh token");
+                tracing::info!(
+                    event = "refresh",
+                    outcome = "refused",
+                    "the backend refused the refresh token"
+                );
                 Err(Refusal::RefreshRefused.into())
             }
             Err(BackendError::Throttled(retry_after)) => {
@@ -125,7 +132,14 @@ impl Kept {
         results.by_spent.get(spent).filter(|(until, _)| now <= *until).map(|(_, sealed)| sealed.clone())
     }
 
-    fn keep(&self, spent: TokenDigest, next: Option<TokenDigest>, until: UnixTime, now: UnixTime, sealed: SealedToken) {
+    fn keep(
+        &self,
+        spent: TokenDigest,
+        next: Option<TokenDigest>,
+        until: UnixTime,
+        now: UnixTime,
+        sealed: SealedToken,
+    ) {
         let mut results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if results.by_spent.len() == results.by_spent.capacity() {
             results.by_spent.retain(|_, (until, _)| now <= *until);

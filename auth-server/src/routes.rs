@@ -50,7 +50,9 @@ async fn refresh(State(app): State<App>, Json(asked): Json<SessionRequest>) -> R
     };
     match outcome {
         Ok(reply) => Json(reply).into_response(),
-        Err(NotAdmitted::Refused(why)) => Json(RefreshReply::Refused { why: why.code().into() }).into_response(),
+        Err(NotAdmitted::Refused(why)) => {
+            Json(RefreshReply::Refused { why: why.code().into() }).into_response()
+        }
         Err(NotAdmitted::Unavailable(outage)) => Rejection::Unavailable(outage).into_response(),
         Err(_) => Rejection::Internal("an unknown reason").into_response(),
     }

@@ -79,7 +79,9 @@ impl Throttle {
         let full = windows.len() + counters.len() > MOST_ENTRIES;
         for (counter, rate) in &counters {
             match windows.get(counter) {
-                Some(window) if window.ends > now && window.count >= rate.count => return Err(window.ends - now),
+                Some(window) if window.ends > now && window.count >= rate.count => {
+                    return Err(window.ends - now);
+                }
                 None if full => return Err(rate.per),
                 _ => {}
             }
@@ -175,7 +177,8 @@ mod tests {
     async fn spellings_of_one_name_share_a_counter() {
         // threat-model S2
         let throttle = throttle();
-        for name in ["alice@example.com", " ALICE@EXAMPLE.COM ", "ａlice@example.com"].iter().cycle().take(10) {
+        for name in ["alice@example.com", " ALICE@EXAMPLE.COM ", "ａlice@example.com"].iter().cycle().take(10)
+        {
             let _ = throttle.count(name, from("192.0.2.1")).unwrap();
         }
         assert!(throttle.count("Alice@example.com", from("192.0.2.1")).is_err());
@@ -196,7 +199,10 @@ mod tests {
                 let _ = throttle.count("alice", from(&format!("192.0.2.{host}")));
             }
         }
-        assert!(throttle.count("alice", from("192.0.2.99")).is_err(), "but from everywhere together it is enough");
+        assert!(
+            throttle.count("alice", from("192.0.2.99")).is_err(),
+            "but from everywhere together it is enough"
+        );
     }
 
     #[tokio::test(start_paused = true)]

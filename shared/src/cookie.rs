@@ -117,11 +117,11 @@ impl SessionCookie {
         let mut chunks = chunk::Chunks::default();
         for (form, value) in self.ours(cookies) {
             match form {
+                Form::Plain if plain.contains(&value) || plain.len() > MAX_DELETED => {}
                 Form::Plain => plain.push(value),
                 Form::Chunk(index) => chunks.add(index, value),
             }
         }
-        plain.dedup();
         let tokens = plain.into_iter().map(str::to_owned).chain(chunks.join());
         tokens.filter_map(SealedToken::from_wire).take(MAX_CANDIDATES).collect()
     }

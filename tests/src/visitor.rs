@@ -54,7 +54,11 @@ impl Visitor {
     /// If no client can be made.
     pub fn new(port: u16) -> Self {
         #[expect(clippy::disallowed_methods, reason = "a test's client keeps no secrets")]
-        let client = reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap();
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .build()
+            .unwrap();
         Self { client, port, jar: BTreeMap::new() }
     }
 
@@ -91,13 +95,21 @@ impl Visitor {
 
     /// A page load.
     pub async fn visit(&mut self, host: &str, target: &str) -> Answer {
-        let headers = [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
+        let headers =
+            [("accept", "text/html"), ("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")];
         self.send(Method::GET, host, target, &headers, "").await
     }
 
     /// A script's `fetch`.
     pub async fn fetch(&mut self, host: &str, target: &str) -> Answer {
-        self.send(Method::GET, host, target, &[("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")], "").await
+        self.send(
+            Method::GET,
+            host,
+            target,
+            &[("sec-fetch-mode", "cors"), ("sec-fetch-site", "same-origin")],
+            "",
+        )
+        .await
     }
 
     /// A form of the page on `host` itself, with the token it would have.
@@ -135,7 +147,8 @@ impl Visitor {
     }
 
     fn cookies_for(&self, host: &str) -> String {
-        let for_host = |scope: &str| scope == host || scope.strip_prefix('.').is_some_and(|domain| below(host, domain));
+        let for_host =
+            |scope: &str| scope == host || scope.strip_prefix('.').is_some_and(|domain| below(host, domain));
         let pairs = self.jar.iter().filter(|((_, scope), _)| for_host(scope));
         pairs.map(|((name, _), value)| format!("{name}={value}")).collect::<Vec<_>>().join("; ")
     }

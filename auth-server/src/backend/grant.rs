@@ -73,9 +73,13 @@ impl Pointer {
             Some(Value::String(text)) => {
                 let secret = Secret::new(text);
                 let text = secret.expose();
-                if text.is_empty() || text.len() > MAX_TOKEN_BYTES || !text.bytes().all(|byte| byte.is_ascii_graphic())
+                if text.is_empty()
+                    || text.len() > MAX_TOKEN_BYTES
+                    || !text.bytes().all(|byte| byte.is_ascii_graphic())
                 {
-                    return Err(self.misfit("the reply has a token that is empty, too long or has odd characters"));
+                    return Err(
+                        self.misfit("the reply has a token that is empty, too long or has odd characters")
+                    );
                 }
                 Ok(Some(secret))
             }
@@ -185,7 +189,8 @@ mod tests {
         assert_eq!(grant.access_token.unwrap().expose(), fresh);
         assert_eq!(grant.refresh_token.unwrap().expose(), "r");
         assert_eq!(Value::Object(grant.user.unwrap()), json!({"id": 7, "phone": null}));
-        let timed = Pointers { expires_in: Some(at("/in")), refresh_expires_in: Some(at("/rin")), ..pointers() };
+        let timed =
+            Pointers { expires_in: Some(at("/in")), refresh_expires_in: Some(at("/rin")), ..pointers() };
         let grant = timed.grant(json!({"access": "a", "refresh": "r", "in": 60, "rin": "90"}), NOW).unwrap();
         assert_eq!(grant.access_token_expires, Some(NOW.plus(Duration::from_secs(60))));
         assert_eq!(grant.refresh_token_expires, Some(NOW.plus(Duration::from_secs(90))));
@@ -203,9 +208,18 @@ mod tests {
         // threat-model K4
         let long = "x".repeat(MAX_TOKEN_BYTES + 1);
         let stale = jwt(1_800_000_000);
-        for odd in [json!(null), json!(5), json!(["a"]), json!({}), json!(""), json!("a\r\nX: y"), json!("a b"), json!("ž")]
-            .into_iter()
-            .chain([json!(long), json!(stale)])
+        for odd in [
+            json!(null),
+            json!(5),
+            json!(["a"]),
+            json!({}),
+            json!(""),
+            json!("a\r\nX: y"),
+            json!("a b"),
+            json!("ž"),
+        ]
+        .into_iter()
+        .chain([json!(long), json!(stale)])
         {
             let misfit = pointers().grant(json!({"access": odd, "refresh": "r"}), NOW).unwrap_err();
             assert_eq!(misfit.setting, "setting of /access");

@@ -230,3 +230,82 @@ impl GraphQl<'_> {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hallpass_shared::secret::Secret;
+    use serde_json::json;
+
+    use super::super::{
+        Backend, BackendError,
+        scripted::{self, Scripted},
+    };
+
+    const TWIN: &str = r#"
+        [backend]
+        kind = "graphql"
+        url = "URL/graphql"
+        [backend.sign_in]
+        query = "mutation($email: String!, $password: String!) { signIn(email: $email, password: $password) { access refresh user { id } } }"
+        variables = { email = "{username}", password = "{password}" }
+        [backend.refresh]
+        query = "mutation($token: String!) { refresh(refreshToken: $token) { access refresh } }"
+        variables = { token = "{refresh_token}" }
+        [backend.user]
+        query = "{ me { id name } }"
+    "#;
+
+    async fn sign_in(backend: &Backend) -> Result<hallpass_shared::refresh::Grant, BackendError> {
+        backend.sign_in(&Secret::new("a@b.c"), &Secret::new("\"){__typename}"), None).await
+    }
+
+    #[tokio::test]
+    async fn credentials_travel_as_variables() {
+        // threat-model S8
+        let signed_in = json!({"data": {"signIn": {"access": "a", "refresh": "r", "user": {"id": "7"}}}});
+        let me = json!({"data": {"me": {"id": "7", "name": "Zoë"}}});
+        let refreshed = json!({"data": {"refresh": {"access": "b", "refresh": "r2"}}});
+        let server =
+            Scripted::start([signed_in, me.clone(), refreshed, me].map(|body| scripted::json(200, &body)))
+                .await;
+        let backend = server.backend(TWIN);
+        let grant = sign_in(&backend).await.unwrap();
+        assert_eq!(grant.user.as_ref().unwrap()["name"], "Zoë");
+        let renewed = backend.refresh(grant.refresh_token.as_ref().unwrap()).await.unwrap();
+        assert_eq!(renewed.refresh_token.unwrap().expose(), "r2");
+        let asked = server.asked();
+        assert_eq!(asked[0].json()["variables"], json!({"email": "a@b.c", "password": "\"){__typename}"}));
+        assert!(!asked[0].json()["query"].as_str().unwrap().contains("__typename"));
+        assert_eq!(asked[1].header("authorization"), Some("Bearer a"));
+        assert_eq!(asked[1].json(), json!({"query": "{ me { id name } }", "variables": {}}));
+        assert_eq!(asked[2].json()["variables"], json!({"token": "r"}));
+        assert!(asked[0].header("accept").unwrap().starts_with("application/graphql-response+json"));
+    }
+
+    #[tokio::test]
+    async fn a_listed_code_is_a_denial_and_all_else_an_outage() {
+        // threat-model R4
+        let error =
+            |code: &str| json!({"data": null, "errors": [{"message": "m", "extensions": {"code": code}}]});
+        let answers = ["INVALID_CREDENTIALS", "TOKEN_NOT_VALID", "INTERNAL_SERVER_ERROR"].map(error);
+        let server = Scripted::start(answers.map(|body| scripted::json(200, &body))).await;
+        let backend = server.backend(TWIN);
+        assert_eq!(sign_in(&backend).await.unwrap_err(), BackendError::Denied);
+        assert_eq!(backend.refresh(&Secret::new("r")).await.unwrap_err(), BackendError::Denied);
+        assert!(matches!(sign_in(&backend).await, Err(BackendError::Unavailable(_))));
+    }
+
+    #[test]
+    fn a_setting_that_cannot_work_is_named() {
+        let changed = |from: &str, to: &str| {
+            scripted::read(&TWIN.replace("URL", "https://b.example").replace(from, to)).unwrap_err()
+        };
+        assert!(changed("\"https://b.example/graphql\"", "\"graphql\"").contains("`backend.url`"));
+        assert!(changed("\"{password}\"", "\"x\"").contains("`backend.sign_in.variables`"));
+        assert!(changed("{ token = \"{refresh_token}\" }", "{}").contains("`backend.refresh.variables`"));
+        assert!(
+            changed("[backend.user]", "[backend.user]\npointer = \"me\"").contains("`backend.user.pointer`")
+        );
+        assert!(changed("kind = \"graphql\"", "kind = \"graphql\"\nbody = 1").contains("`backend.body`"));
+    }
+}

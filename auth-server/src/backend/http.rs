@@ -27,7 +27,7 @@ use super::{
     BACKEND, BackendError,
     call::{Call, Step},
     grant::{Misfit, Pointer, Pointers, Presence},
-    reply::{Definite, Protocol, judge, unusable},
+    reply::{Definite, Protocol, address_of, judge, unusable},
     settings::Reader,
     template::Values,
 };
@@ -63,7 +63,11 @@ pub(super) struct HttpBackend {
 }
 
 impl HttpBackend {
-    pub(super) fn new(reader: &Reader<'_>, mut calls: Calls, clock: Arc<dyn Clock>) -> Result<Self, SettingsError> {
+    pub(super) fn new(
+        reader: &Reader<'_>,
+        mut calls: Calls,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SettingsError> {
         let timeout = reader.timeout()?;
         // A token that could never be used would only make a session look renewable.
         if calls.refresh.is_none() {
@@ -74,7 +78,8 @@ impl HttpBackend {
         }
         let client = || {
             http_client::build(timeout, reader.common.ca_file.as_deref()).map_err(|error| {
-                let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
+                let cause =
+                    std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
                 reader.texts.invalid("backend.ca_file", format!("{error}{cause}"))
             })
         };
@@ -124,7 +129,9 @@ impl HttpBackend {
         match self.user(&self.refresh_client, &grant).await {
             Ok(Some(user)) => grant.user.get_or_insert_default().extend(user),
             Ok(None) => {}
-            Err(_) => tracing::warn!(event = "backend_user", "the tokens were renewed without the user's fields"),
+            Err(_) => {
+                tracing::warn!(event = "backend_user", "the tokens were renewed without the user's fields")
+            }
         }
         Ok(grant)
     }
@@ -158,7 +165,7 @@ impl HttpBackend {
     /// Whether the address of sign-ins answers, in a sentence. Nothing is signed in.
     pub(super) async fn reach(&self) -> Result<String, String> {
         let url = &self.calls.sign_in.call.url;
-        let step = Step::SignIn.key();
+        let setting = address_of(self.protocol, Step::SignIn);
         match self.sign_in_client.request(Method::OPTIONS, url.clone()).send().await {
             Err(error) => Err(format!("backend: {url} does not answer: {}", chain(&error.without_url()))),
             Ok(response) if response.status().is_server_error() => {
@@ -166,10 +173,10 @@ impl HttpBackend {
             }
             Ok(response) if response.status().is_redirection() => {
                 let problem = "redirects, which is never followed";
-                Err(format!("backend: {url} {problem}; set {step}.url to where it leads (a missing slash?)"))
+                Err(format!("backend: {url} {problem}; set {setting} to where it leads (a missing slash?)"))
             }
             Ok(response) if response.status().as_u16() == 404 => {
-                let doubt = format!("if nobody can sign in, look at {step}.url");
+                let doubt = format!("if nobody can sign in, look at {setting}");
                 Ok(format!("backend: {url} answers, but says 404 to OPTIONS; {doubt}"))
             }
             Ok(_) => Ok(format!("backend: {url} answers")),

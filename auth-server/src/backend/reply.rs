@@ -57,10 +57,16 @@ pub(super) fn judge(
     reply: &Reply,
 ) -> Result<Value, BackendError> {
     let status = reply.status;
-    let doubt = |setting: &str, problem: &str| unusable(step, Some(status), setting, problem);
+    let address = address_of(protocol, step);
+    let doubt = |problem: &str| unusable(step, Some(status), &address, problem);
     if status == StatusCode::TOO_MANY_REQUESTS {
         let pause = retry_after(&reply.headers).unwrap_or(DEFAULT_PAUSE);
-        tracing::warn!(event = "backend_throttled", step = step.key(), pause = pause.as_secs(), "the backend asks for a pause");
+        tracing::warn!(
+            event = "backend_throttled",
+            step = step.key(),
+            pause = pause.as_secs(),
+            "the backend asks for a pause"
+        );
         return Err(BackendError::Throttled(pause));
     }
     if definite.covers_status(status, &reply.headers) {
@@ -68,19 +74,19 @@ pub(super) fn judge(
     }
     let is_graphql = protocol == Protocol::GraphQl;
     if !(status.is_success() || (is_graphql && status.is_client_error())) {
-        return Err(not_ok(step, definite, reply));
+        return Err(not_ok(step, definite, reply, &address));
     }
     let document = match parse(&reply.body) {
         Ok(document) => document,
-        Err(_) if !status.is_success() => return Err(not_ok(step, definite, reply)),
-        Err(_) if is_page(&reply.headers) => return Err(doubt(&address_of(step), "the reply is a page, not JSON")),
-        Err(problem) => return Err(doubt(&address_of(step), problem)),
+        Err(_) if !status.is_success() => return Err(not_ok(step, definite, reply, &address)),
+        Err(_) if is_page(&reply.headers) => return Err(doubt("the reply is a page, not JSON")),
+        Err(problem) => return Err(doubt(problem)),
     };
     if is_graphql && let Some(errors) = document.get("errors").filter(|errors| !errors.is_null()) {
         return Err(definite.judge_errors(step, status, errors));
     }
     if !status.is_success() {
-        return Err(not_ok(step, definite, reply));
+        return Err(not_ok(step, definite, reply, &address));
     }
     if definite.covers_members(&document) { Err(BackendError::Denied) } else { Ok(document) }
 }
@@ -98,19 +104,21 @@ pub(super) fn unusable(step: Step, status: Option<StatusCode>, setting: &str, pr
     BackendError::Unavailable(Outage::of(BACKEND))
 }
 
-fn not_ok(step: Step, definite: &Definite, reply: &Reply) -> BackendError {
+fn not_ok(step: Step, definite: &Definite, reply: &Reply, address: &str) -> BackendError {
     let status = reply.status;
-    let address = address_of(step);
     let (setting, problem) = if status.is_redirection() {
-        (address.as_str(), "the backend redirects, which is never followed (a missing slash at the end?)")
+        (address, "the backend redirects, which is never followed (a missing slash at the end?)")
     } else if status.is_server_error() {
-        (address.as_str(), "the backend failed")
+        (address, "the backend failed")
     } else if status.is_client_error() && definite.statuses.contains(&status) {
-        (definite.setting, "a page came with a status that is listed by default; listing it makes it a definite no")
+        (
+            definite.setting,
+            "a page came with a status that is listed by default; listing it makes it a definite no",
+        )
     } else if status.is_client_error() && !definite.setting.is_empty() {
         (definite.setting, "the backend refused the request in a way that is not listed as a definite no")
     } else {
-        (address.as_str(), "the backend did not accept the request")
+        (address, "the backend did not accept the request")
     };
     match (unusable(step, Some(status), setting, problem), retry_after(&reply.headers)) {
         (BackendError::Unavailable(outage), Some(pause)) => {
@@ -120,8 +128,12 @@ fn not_ok(step: Step, definite: &Definite, reply: &Reply) -> BackendError {
     }
 }
 
-fn address_of(step: Step) -> String {
-    format!("{}.url", step.key())
+/// The setting that holds the address.
+pub(super) fn address_of(protocol: Protocol, step: Step) -> String {
+    match protocol {
+        Protocol::Rest => format!("{}.url", step.key()),
+        Protocol::GraphQl => "backend.url".into(),
+    }
 }
 
 impl Definite {
@@ -139,7 +151,8 @@ impl Definite {
     /// Denied only if every error is listed: one that is not may be an outage.
     fn judge_errors(&self, step: Step, status: StatusCode, errors: &Value) -> BackendError {
         let errors = errors.as_array().map(Vec::as_slice).unwrap_or_default();
-        let lists = |list: &[String], text: Option<&str>| text.is_some_and(|text| list.iter().any(|one| one == text));
+        let lists =
+            |list: &[String], text: Option<&str>| text.is_some_and(|text| list.iter().any(|one| one == text));
         let covers = |error: &Value| lists(&self.codes, code(error)) || lists(&self.messages, message(error));
         if !errors.is_empty() && errors.iter().all(covers) {
             return BackendError::Denied;
@@ -147,7 +160,8 @@ impl Definite {
         // Codes are words of the schema; everything else the backend says stays out of the log.
         let codes: Vec<&str> = errors.iter().filter_map(code).filter(|code| is_word(code)).take(5).collect();
         let setting = if self.setting.is_empty() { step.key() } else { self.setting };
-        let problem = format!("the backend reports errors that are not listed as a definite no (codes: {codes:?})");
+        let problem =
+            format!("the backend reports errors that are not listed as a definite no (codes: {codes:?})");
         unusable(step, Some(status), setting, &problem)
     }
 }
@@ -161,7 +175,8 @@ fn message(error: &Value) -> Option<&str> {
 }
 
 fn is_word(code: &str) -> bool {
-    (1..=64).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+    (1..=64).contains(&code.len())
+        && code.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
 }
 
 fn is_page(headers: &HeaderMap) -> bool {
@@ -240,7 +255,10 @@ mod tests {
         let page = |status| reply(status, "text/html; charset=utf-8", "<!doctype html>Forbidden");
         assert!(matches!(rest(&page(403), &listed()), Err(BackendError::Unavailable(_))));
         assert_eq!(rest(&page(401), &listed()), Err(BackendError::Denied));
-        assert_eq!(rest(&page(403), &Definite { pages: Pages::Trusted, ..listed() }), Err(BackendError::Denied));
+        assert_eq!(
+            rest(&page(403), &Definite { pages: Pages::Trusted, ..listed() }),
+            Err(BackendError::Denied)
+        );
         assert!(matches!(rest(&page(200), &listed()), Err(BackendError::Unavailable(_))));
     }
 
@@ -263,15 +281,20 @@ mod tests {
         // threat-model R4
         let codes = vec!["INVALID_CREDENTIALS".to_owned()];
         let messages = vec!["Please enter valid credentials".to_owned()];
-        let definite = Definite { setting: "backend.sign_in.denied_codes", codes, messages, ..Definite::default() };
+        let definite =
+            Definite { setting: "backend.sign_in.denied_codes", codes, messages, ..Definite::default() };
         let error = |code: &str, message: &str| json!({"message": message, "extensions": {"code": code}});
         let ask = |status, body: Value| {
             let reply = reply(status, "application/json", &body.to_string());
             judge(Protocol::GraphQl, Step::SignIn, &definite, &reply)
         };
-        let denied = json!([error("INVALID_CREDENTIALS", "no"), {"message": "Please enter valid credentials"}]);
+        let denied =
+            json!([error("INVALID_CREDENTIALS", "no"), {"message": "Please enter valid credentials"}]);
         assert_eq!(ask(200, json!({"data": null, "errors": denied})), Err(BackendError::Denied));
-        assert_eq!(ask(401, json!({"errors": [error("INVALID_CREDENTIALS", "no")]})), Err(BackendError::Denied));
+        assert_eq!(
+            ask(401, json!({"errors": [error("INVALID_CREDENTIALS", "no")]})),
+            Err(BackendError::Denied)
+        );
         let granted = json!({"data": {"signIn": {"access": "a"}}});
         assert_eq!(ask(200, granted.clone()), Ok(granted.clone()));
         for (status, body) in [
@@ -282,7 +305,10 @@ mod tests {
             (400, granted),
             (500, json!({"errors": [error("INVALID_CREDENTIALS", "no")]})),
         ] {
-            assert!(matches!(ask(status, body.clone()), Err(BackendError::Unavailable(_))), "{status} {body}");
+            assert!(
+                matches!(ask(status, body.clone()), Err(BackendError::Unavailable(_))),
+                "{status} {body}"
+            );
         }
     }
 

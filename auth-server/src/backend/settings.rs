@@ -114,7 +114,8 @@ impl Reader<'_> {
         headers.extend(self.headers(&format!("{}.headers", text.step.key()), text.headers, slots)?);
         if text.step == Step::User && !headers.iter().any(|(name, _)| name == header::AUTHORIZATION) {
             let key = "backend.user.headers";
-            headers.push((header::AUTHORIZATION, self.slots(key, Text::parse("Bearer {access_token}", slots))?));
+            headers
+                .push((header::AUTHORIZATION, self.slots(key, Text::parse("Bearer {access_token}", slots))?));
         }
         Ok(Call {
             step: text.step,
@@ -134,7 +135,8 @@ impl Reader<'_> {
         if text.contains(['{', '}']) {
             return Err(invalid("has a slot, but addresses are written to logs; put it into the body"));
         }
-        let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
+        let url =
+            Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host());
         let url = url.ok_or_else(|| invalid("is not an address such as https://api.example.com/token/"))?;
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
             // Not repeated: it may hold a password.
@@ -151,10 +153,10 @@ impl Reader<'_> {
     fn method(&self, step: Step, text: Option<&str>) -> Result<Method, SettingsError> {
         let (default, known): (Method, &[Method]) = match step {
             Step::SignIn | Step::Refresh => (Method::POST, &[Method::POST, Method::PUT, Method::PATCH]),
-            Step::User => (if self.protocol == Protocol::Rest { Method::GET } else { Method::POST }, &[
-                Method::GET,
-                Method::POST,
-            ]),
+            Step::User => (
+                if self.protocol == Protocol::Rest { Method::GET } else { Method::POST },
+                &[Method::GET, Method::POST],
+            ),
             Step::SignOut => {
                 (Method::POST, &[Method::POST, Method::PUT, Method::PATCH, Method::DELETE, Method::GET])
             }
@@ -186,7 +188,9 @@ impl Reader<'_> {
         let parsed = HeaderName::try_from(name)
             .map_err(|_| self.texts.invalid(key, format!("`{name}` is no name of a header")))?;
         if RESERVED.contains(&parsed) {
-            return Err(self.texts.invalid(key, format!("`{name}` belongs to the connection and cannot be set")));
+            return Err(self
+                .texts
+                .invalid(key, format!("`{name}` belongs to the connection and cannot be set")));
         }
         Ok(parsed)
     }
@@ -200,7 +204,11 @@ impl Reader<'_> {
         self.texts.invalid(key, format!("must have `{{{}}}` where the backend expects it", slot.name()))
     }
 
-    fn slots<T>(&self, key: &str, parsed: Result<T, super::template::UnknownSlot>) -> Result<T, SettingsError> {
+    fn slots<T>(
+        &self,
+        key: &str,
+        parsed: Result<T, super::template::UnknownSlot>,
+    ) -> Result<T, SettingsError> {
         parsed.map_err(|unknown| self.texts.invalid(key, unknown))
     }
 
@@ -216,7 +224,9 @@ impl Reader<'_> {
             let definite = (400..500).contains(number) && !matches!(number, 408 | 425 | 429);
             let status = StatusCode::from_u16(*number).ok().filter(|_| definite);
             status.ok_or_else(|| {
-                let problem = format!("`{number}` cannot be a definite no; list statuses from 400 to 499, not 408, 425, 429");
+                let problem = format!(
+                    "`{number}` cannot be a definite no; list statuses from 400 to 499, not 408, 425, 429"
+                );
                 self.texts.invalid(key, problem)
             })
         };
@@ -237,7 +247,9 @@ impl Reader<'_> {
         if path.is_empty() || path.starts_with('/') {
             Ok(Pointer { path, setting: key.to_owned() })
         } else {
-            Err(self.texts.invalid(key, format!("`{path}` is no JSON pointer such as /data/token (RFC 6901)")))
+            Err(self
+                .texts
+                .invalid(key, format!("`{path}` is no JSON pointer such as /data/token (RFC 6901)")))
         }
     }
 
@@ -249,7 +261,8 @@ impl Reader<'_> {
         defaults: [&str; 3],
     ) -> Result<Pointers, SettingsError> {
         let given = |name: &str, of: fn(&ResponseText) -> &Option<String>| {
-            let said = |(key, text): &(&str, &ResponseText)| Some((format!("{key}.{name}"), of(text).clone()?));
+            let said =
+                |(key, text): &(&str, &ResponseText)| Some((format!("{key}.{name}"), of(text).clone()?));
             sources.iter().find_map(said).map(|(key, path)| self.pointer(&key, path)).transpose()
         };
         let or = |given: Option<Pointer>, name: &str, default: &str| {

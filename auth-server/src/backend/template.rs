@@ -86,10 +86,20 @@ enum Piece {
     Slot(Slot),
 }
 
+impl Piece {
+    fn fill<'f>(&'f self, values: &Values<'f>) -> Option<&'f str> {
+        match self {
+            Self::Plain(text) => Some(text),
+            Self::Slot(slot) => values.of(*slot),
+        }
+    }
+}
+
 impl Text {
     /// Braces around anything but a lower-case word are braces.
     pub(super) fn parse(text: &str, allowed: &[Slot]) -> Result<Self, UnknownSlot> {
-        let is_name = |name: &str| !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'_'));
+        let is_name =
+            |name: &str| !name.is_empty() && name.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'_'));
         let (mut pieces, mut plain, mut rest) = (Vec::new(), String::new(), text);
         while let Some((before, after)) = rest.split_once('{') {
             plain.push_str(before);
@@ -111,13 +121,9 @@ impl Text {
     }
 
     /// `None` if a value is missing.
-    pub(super) fn fill(&self, values: &Values<'_>) -> Option<Zeroizing<String>> {
-        let piece = |piece| match piece {
-            Piece::Plain(text) => Some(text.as_str()),
-            Piece::Slot(slot) => values.of(*slot),
-        };
+    pub(super) fn fill<'v>(&'v self, values: &Values<'v>) -> Option<Zeroizing<String>> {
         // Of the right size from the start: a string that grows leaves its contents behind.
-        let parts: Vec<&str> = self.0.iter().map(piece).collect::<Option<_>>()?;
+        let parts: Vec<&str> = self.0.iter().map(|piece| piece.fill(values)).collect::<Option<_>>()?;
         let mut filled = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
         parts.iter().for_each(|part| filled.push_str(part));
         Some(filled)
@@ -141,9 +147,9 @@ impl Shape {
     pub(super) fn parse(value: Value, allowed: &[Slot]) -> Result<Self, UnknownSlot> {
         Ok(match value {
             Value::String(text) => Self::Text(Text::parse(&text, allowed)?),
-            Value::Array(items) => {
-                Self::List(items.into_iter().map(|item| Self::parse(item, allowed)).collect::<Result<_, _>>()?)
-            }
+            Value::Array(items) => Self::List(
+                items.into_iter().map(|item| Self::parse(item, allowed)).collect::<Result<_, _>>()?,
+            ),
             Value::Object(members) => {
                 let member = |(name, value)| Ok((name, Self::parse(value, allowed)?));
                 Self::Object(members.into_iter().map(member).collect::<Result<_, _>>()?)
@@ -184,7 +190,8 @@ impl Shape {
     pub(super) fn form(&self, values: &Values<'_>) -> Option<Zeroizing<Vec<u8>>> {
         let Self::Object(members) = self else { return None };
         // A byte of a value becomes three at most, `%20`.
-        let mut form = form_urlencoded::Serializer::new(String::with_capacity(3 * (self.len() + values.len())));
+        let mut form =
+            form_urlencoded::Serializer::new(String::with_capacity(3 * (self.len() + values.len())));
         for (name, member) in members {
             match member {
                 Self::Text(text) => form.append_pair(name, &text.fill(values)?),
@@ -248,7 +255,8 @@ mod tests {
     #[test]
     fn a_value_cannot_leave_its_string() {
         // threat-model S8
-        let body = json!({"email": "{username}", "login": {"with": ["p:{password}!"]}, "n": 1, "braces": "{1} {"});
+        let body =
+            json!({"email": "{username}", "login": {"with": ["p:{password}!"]}, "n": 1, "braces": "{1} {"});
         let shape = Shape::parse(body, &BOTH).unwrap();
         for text in [
             r#"","isAdmin":true,"x":""#,
@@ -267,7 +275,8 @@ mod tests {
             let flat = Shape::parse(json!({"a&b": "{username}", "c": 1, "d": "{password}"}), &BOTH).unwrap();
             let form = flat.form(&values).unwrap();
             let read: Vec<_> = form_urlencoded::parse(&form).into_owned().collect();
-            let expected = [("a&b", text), ("c", "1"), ("d", text)].map(|(k, v)| (k.to_owned(), v.to_owned()));
+            let expected =
+                [("a&b", text), ("c", "1"), ("d", text)].map(|(k, v)| (k.to_owned(), v.to_owned()));
             assert_eq!(read, expected);
         }
     }
@@ -283,7 +292,10 @@ mod tests {
     #[test]
     fn unknown_slots_and_missing_values_are_noticed() {
         let unknown = Text::parse("{usernme}", &BOTH).err().unwrap().to_string();
-        assert_eq!(unknown, "has `{usernme}`, which nothing is known for; there may be `{username}` and `{password}`");
+        assert_eq!(
+            unknown,
+            "has `{usernme}`, which nothing is known for; there may be `{username}` and `{password}`"
+        );
         assert!(Text::parse("{refresh_token}", &BOTH).is_err());
         let shape = Shape::parse(json!(["{username}"]), &BOTH).unwrap();
         assert!(shape.json(&Values::default()).is_none());

@@ -94,8 +94,8 @@ impl UsersFile {
             let (first, last) = name.split_once(' ').unwrap_or((name, ""));
             writeln!(
                 file,
-                "[[user]]\nid = \"{id}\"\nusername = \"{email}\"\npassword_hash = \"{hash}\"\n\
-                 [user.fields]\nname = \"{name}\"\nemail = \"{email}\"\nfirstName = \"{first}\"\nlastName = \"{last}\"\n\
+                "[[user]]\nid = \"{id}\"\nemail = \"{email}\"\npassword_hash = \"{hash}\"\n\
+                 [user.fields]\nname = \"{name}\"\nfirstName = \"{first}\"\nlastName = \"{last}\"\n\
                  isAdmin = {admin}\n"
             )?;
         }

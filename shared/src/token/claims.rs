@@ -196,10 +196,18 @@ impl<'de> Visitor<'de> for ClaimsVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Claims, A::Error> {
         let mut claims = Claims::default();
+        let mut nulls = Vec::new();
         while let Some(name) = map.next_key::<String>()? {
             let value: Value = map.next_value()?;
-            let text = |value| text(value).map_err(A::Error::custom);
-            let time = |value: Value| optional_time(&value).map_err(A::Error::custom);
+            if value.is_null() && SESSIONS_OWN.contains(&name.as_str()) {
+                nulls.push(name);
+                continue;
+            }
+            if nulls.contains(&name) {
+                return Err(A::Error::custom("a member twice"));
+            }
+            let text = |value| text(value).map(Some).map_err(A::Error::custom);
+            let time = |value: Value| unix_time(&value).map(Some).map_err(A::Error::custom);
             let twice = match name.as_str() {
                 "sub" => put(&mut claims.sub, text(value)?),
                 "iat" => put(&mut claims.issued_at, time(value)?),
@@ -229,16 +237,8 @@ fn put<T>(slot: &mut Option<T>, value: Option<T>) -> bool {
     twice
 }
 
-fn text(value: Value) -> Result<Option<String>, &'static str> {
-    match value {
-        Value::String(text) => Ok(Some(text)),
-        Value::Null => Ok(None),
-        _ => Err("a text is expected"),
-    }
-}
-
-fn optional_time(value: &Value) -> Result<Option<UnixTime>, &'static str> {
-    if value.is_null() { Ok(None) } else { unix_time(value).map(Some) }
+fn text(value: Value) -> Result<String, &'static str> {
+    if let Value::String(text) = value { Ok(text) } else { Err("a text is expected") }
 }
 
 /// JavaScript writes numbers as doubles, so `1.8e9` is a time too; infinities and years past 9999 are not.
@@ -302,6 +302,8 @@ mod tests {
             r#"{"sid":["a"]}"#,
             r#"{"absoluteExp":"never"}"#,
             r#"{"exp":1,"exp":2}"#,
+            r#"{"exp":null,"exp":2}"#,
+            r#"{"exp":2,"exp":null,"exp":2}"#,
             r#"{"a":1,"a":2}"#,
             r#"["exp"]"#,
             "null",

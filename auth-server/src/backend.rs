@@ -1,0 +1,167 @@
+//! The backend: who really knows users and passwords.
+//!
+//! Why: Hallpass stands in front of what a team has already. Whatever that is, it is asked for four things: sign
+//! somebody in, renew tokens, say who the user is, and end a session. Its answers are granted, definitely denied, or
+//! not to be told (threat-model R4); nothing it says reaches a client or the log (K5).
+//!
+//! `rest` and `graphql` ask a server; `users-file` reads a file, for a first look and for small teams.
+
+use std::{net::IpAddr, sync::Arc, time::Duration};
+
+use hallpass_shared::{
+    clock::{Clock, SystemClock},
+    refresh::Grant,
+    refusal::Outage,
+    secret::Secret,
+    settings::{SettingsError, SharedSettings, Texts},
+    token::Claims,
+};
+use serde::Deserialize;
+
+mod call;
+mod grant;
+mod graphql;
+mod http;
+mod reply;
+mod rest;
+#[cfg(test)]
+mod scripted;
+mod settings;
+mod template;
+mod users_file;
+
+use self::{http::HttpBackend, users_file::UsersFile};
+pub use users_file::{HashError, hash_password};
+
+const BACKEND: &str = "the backend";
+
+/// Why a backend granted nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackendError {
+    /// Definitely not: wrong credentials, or a refresh token that is dead.
+    #[error("the backend denied it")]
+    Denied,
+    /// The backend asks to wait that long.
+    #[error("the backend asks for a pause")]
+    Throttled(Duration),
+    /// No answer, or none that can be understood. It says nothing about password or token.
+    #[error(transparent)]
+    Unavailable(#[from] Outage),
+}
+
+/// Who checks passwords and renews tokens.
+#[derive(Debug)]
+pub struct Backend(Kind);
+
+#[derive(Debug)]
+enum Kind {
+    Http(Box<HttpBackend>),
+    UsersFile(Box<UsersFile>),
+}
+
+/// The key that says how the rest of the section is read.
+#[derive(Deserialize)]
+struct KindText {
+    kind: KindName,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum KindName {
+    Rest,
+    #[serde(rename = "graphql")]
+    GraphQl,
+    UsersFile,
+}
+
+impl Backend {
+    /// Reads `[backend]`, with the files it names.
+    ///
+    /// # Errors
+    /// The first [`SettingsError`].
+    pub fn read(texts: &Texts, shared: &SharedSettings) -> Result<Self, SettingsError> {
+        let kinds = "rest, graphql or users-file";
+        if !texts.has("backend.kind") {
+            let problem = format!("is missing; say in [backend] who checks passwords: kind = {kinds}");
+            return Err(texts.invalid("backend.kind", problem));
+        }
+        let text: KindText = texts
+            .get(Some("backend"))
+            .map_err(|_| texts.invalid("backend.kind", format!("is not known; use {kinds}")))?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let kind = match text.kind {
+            KindName::Rest => Kind::Http(Box::new(rest::read(texts, clock)?)),
+            KindName::GraphQl => Kind::Http(Box::new(graphql::read(texts, clock)?)),
+            KindName::UsersFile => Kind::UsersFile(Box::new(UsersFile::read(texts, shared, clock)?)),
+        };
+        Ok(Self(kind))
+    }
+
+    /// The same backend by another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        match &mut self.0 {
+            Kind::Http(backend) => backend.clock = clock,
+            Kind::UsersFile(backend) => backend.clock = clock,
+        }
+        self
+    }
+
+    /// Checks a name and a password. `address` is the client's; the backend learns it only where the settings name
+    /// a header for it.
+    ///
+    /// # Errors
+    /// [`BackendError`].
+    pub async fn sign_in(
+        &self,
+        username: &Secret,
+        password: &Secret,
+        address: Option<IpAddr>,
+    ) -> Result<Grant, BackendError> {
+        match &self.0 {
+            Kind::Http(backend) => backend.sign_in(username, password, address).await,
+            Kind::UsersFile(backend) => backend.sign_in(username, password).await,
+        }
+    }
+
+    /// Trades a refresh token for new tokens. To be called once for each token: a backend may take a second use for
+    /// theft (threat-model R1).
+    ///
+    /// # Errors
+    /// [`BackendError`].
+    pub async fn refresh(&self, refresh_token: &Secret) -> Result<Grant, BackendError> {
+        match &self.0 {
+            Kind::Http(backend) => backend.refresh(refresh_token).await,
+            Kind::UsersFile(backend) => backend.refresh(refresh_token).await,
+        }
+    }
+
+    /// Tells the backend that a session has ended: best effort, two seconds at most.
+    pub async fn sign_out(&self, claims: &Claims) {
+        match &self.0 {
+            Kind::Http(backend) => backend.sign_out(claims).await,
+            // Its refresh tokens live in the session only, which has ended.
+            Kind::UsersFile(_) => {}
+        }
+    }
+
+    /// Whether the backend can be reached, in a sentence.
+    ///
+    /// # Errors
+    /// What is wrong and what to do, in a sentence.
+    pub async fn reach(&self) -> Result<String, String> {
+        match &self.0 {
+            Kind::Http(backend) => backend.reach().await,
+            Kind::UsersFile(backend) => Ok(backend.describe()),
+        }
+    }
+
+    /// Public keys of the access tokens that we sign ourselves (RFC 7517 section 5): none with a server as backend.
+    pub fn jwks(&self) -> serde_json::Value {
+        match &self.0 {
+            Kind::Http(_) => serde_json::json!({ "keys": [] }),
+            Kind::UsersFile(backend) => backend.jwks(),
+        }
+    }
+}

@@ -1,0 +1,345 @@
+//! `kind = "users-file"`: users in a file, tokens of our own.
+//!
+//! Why: a first look and a small team need no backend. Passwords are argon2id hashes; an unknown name costs what a
+//! known one costs (threat-model S4). Access tokens are signed (EdDSA), so that other services can check them with
+//! the public keys; refresh tokens are sealed and die with the user's password, entry or `active`.
+//!
+//! Refresh tokens are not remembered: one that was traded stays good until it ends, and is seen by nobody but the
+//! sealed session.
+
+use std::{path::PathBuf, sync::Arc, time::Duration};
+
+use hallpass_shared::{
+    clock::{Clock, UnixTime},
+    refresh::Grant,
+    refusal::Outage,
+    secret::Secret,
+    settings::{SettingsError, SharedSettings, Span, Texts},
+    token::{Claims, Codec, SealedToken},
+};
+use serde::{Deserialize, de::IgnoredAny};
+use serde_json::{Map, Value, json};
+use tokio::sync::Semaphore;
+
+use super::{BACKEND, BackendError};
+
+mod password;
+mod signing;
+mod users;
+mod watched;
+
+pub use password::{HashError, hash_password};
+use signing::SigningKeys;
+use users::{User, Users};
+use watched::Watched;
+
+/// How long a sign-in waits for its turn at the hashing.
+const PATIENCE: Duration = Duration::from_secs(5);
+const REFRESH_PURPOSE: &str = "hallpass users-file refresh";
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct UsersFileText {
+    #[serde(rename = "kind")]
+    _kind: IgnoredAny,
+    users_file: PathBuf,
+    access_ttl: Option<Span>,
+    refresh_ttl: Option<Span>,
+}
+
+/// Users of a file.
+#[derive(Debug)]
+pub(super) struct UsersFile {
+    users: Arc<Watched>,
+    hashing: Arc<Semaphore>,
+    keys: SigningKeys,
+    codec: Codec,
+    issuer: String,
+    access_ttl: Duration,
+    refresh_ttl: Duration,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl UsersFile {
+    pub(super) fn read(
+        texts: &Texts,
+        shared: &SharedSettings,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, SettingsError> {
+        let text: UsersFileText = texts.get(Some("backend"))?;
+        let ttl = |key: &str, given: Option<Span>, default: Duration| {
+            let ttl = given.map_or(default, |span| span.0);
+            if ttl < Duration::from_secs(10) {
+                Err(texts.invalid(key, "must be at least 10s"))
+            } else {
+                Ok(ttl)
+            }
+        };
+        let access_ttl = ttl("backend.access_ttl", text.access_ttl, Duration::from_secs(15 * 60))?;
+        let refresh_ttl = ttl("backend.refresh_ttl", text.refresh_ttl, Duration::from_secs(30 * 24 * 3600))?;
+        if refresh_ttl < access_ttl {
+            return Err(
+                texts.invalid("backend.refresh_ttl", "must be at least as long as backend.access_ttl")
+            );
+        }
+        let users = Watched::open(&text.users_file).map_err(|error| {
+            texts.invalid(
+                "backend.users_file",
+                format!("{} cannot be used: {error}", text.users_file.display()),
+            )
+        })?;
+        let keys =
+            |error: &dyn std::fmt::Display| texts.invalid("secret", format!("no keys can be made: {error}"));
+        Ok(Self {
+            users: Arc::new(users),
+            hashing: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, Into::into))),
+            keys: SigningKeys::derive(&shared.ring).map_err(|error| keys(&error))?,
+            codec: Codec::for_purpose(shared.dialect, &shared.ring, REFRESH_PURPOSE)
+                .map_err(|error| keys(&error))?,
+            issuer: shared.auth_url.origin().ascii_serialization(),
+            access_ttl,
+            refresh_ttl,
+            clock,
+        })
+    }
+
+    pub(super) async fn sign_in(&self, username: &Secret, password: &Secret) -> Result<Grant, BackendError> {
+        let busy = |_| {
+            tracing::warn!(event = "backend_busy", "too many passwords wait for their check");
+            Outage::of(BACKEND)
+        };
+        let turn =
+            tokio::time::timeout(PATIENCE, Arc::clone(&self.hashing).acquire_owned()).await.map_err(busy)?;
+        let (users, username, password) = (Arc::clone(&self.users), username.clone(), password.clone());
+        let checked = tokio::task::spawn_blocking(move || {
+            // Held to the end, whether or not anybody still waits for the answer.
+            let _turn = turn;
+            check(&users.current(), &username, &password)
+        });
+        match checked.await {
+            Ok(Some(user)) => self.grant(&user),
+            Ok(None) => Err(BackendError::Denied),
+            Err(_) => Err(failed("a password could not be checked")),
+        }
+    }
+
+    pub(super) async fn refresh(&self, refresh_token: &Secret) -> Result<Grant, BackendError> {
+        let token = SealedToken::from_wire(refresh_token.expose().to_owned()).ok_or(BackendError::Denied)?;
+        let opened = self.codec.open(&token, self.clock.now()).map_err(|_| BackendError::Denied)?;
+        let users = Arc::clone(&self.users);
+        let users = tokio::task::spawn_blocking(move || users.current())
+            .await
+            .map_err(|_| failed("the users file could not be looked at"))?;
+        let claims = opened.claims;
+        let known = users.with_id(claims.sub.as_deref().unwrap_or_default());
+        let same_password =
+            |user: &&User| claims.user.get("password").and_then(Value::as_str) == Some(&user.password_digest);
+        let user = known.filter(|user| user.active).filter(same_password);
+        self.grant(user.ok_or(BackendError::Denied)?)
+    }
+
+    pub(super) fn jwks(&self) -> Value {
+        self.keys.jwks()
+    }
+
+    pub(super) fn describe(&self) -> String {
+        format!("backend: {} has {} users", self.users.path().display(), self.users.current().len())
+    }
+
+    fn grant(&self, user: &User) -> Result<Grant, BackendError> {
+        let now = self.clock.now();
+        let access_token =
+            self.access_token(user, now).map_err(|_| failed("an access token could not be signed"))?;
+        let refresh_end = now.plus(self.refresh_ttl);
+        let claims = Claims {
+            sub: Some(user.id.clone()),
+            issued_at: Some(now),
+            expires: Some(refresh_end),
+            token_id: Some(uuid::Uuid::new_v4().to_string()),
+            user: Map::from_iter([("password".to_owned(), Value::from(user.password_digest.as_str()))]),
+            ..Claims::default()
+        };
+        let refresh_token =
+            self.codec.seal(&claims).map_err(|_| failed("a refresh token could not be sealed"))?;
+        let mut fields = user.fields.clone();
+        fields.insert("id".into(), Value::from(user.id.as_str()));
+        Ok(Grant {
+            access_token: Some(access_token),
+            refresh_token: Some(Secret::new(refresh_token.expose())),
+            access_token_expires: Some(now.plus(self.access_ttl)),
+            refresh_token_expires: Some(refresh_end),
+            user: Some(fields),
+        })
+    }
+
+    /// RFC 7519, with the user's fields as private claims.
+    fn access_token(&self, user: &User, now: UnixTime) -> Result<Secret, openssl::error::ErrorStack> {
+        let mut claims = user.fields.clone();
+        let registered = json!({
+            "iss": self.issuer,
+            "sub": user.id,
+            "iat": now.as_seconds(),
+            "exp": now.plus(self.access_ttl).as_seconds(),
+            "jti": uuid::Uuid::new_v4().to_string(),
+        });
+        if let Value::Object(registered) = registered {
+            claims.extend(registered);
+        }
+        self.keys.sign(&claims)
+    }
+}
+
+/// The user, if name and password are right and the user may come in. The hash is computed in any case.
+fn check(users: &Users, username: &Secret, password: &Secret) -> Option<User> {
+    let user = users.named(username.expose());
+    let right = password::verify(password, user.map_or(users.decoy(), |user| &user.password_hash));
+    user.filter(|user| right && user.active).cloned()
+}
+
+fn failed(what: &'static str) -> BackendError {
+    tracing::error!(event = "users_file", "{what}");
+    Outage::of(BACKEND).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use hallpass_shared::{clock::FixedClock, token::claims::jwt_payload};
+
+    use super::{
+        super::{Backend, Kind, scripted},
+        *,
+    };
+
+    /// `correct horse`, cheaply hashed.
+    fn users(active: bool, password: &str) -> String {
+        use argon2::{Argon2, Params, PasswordHasher as _, password_hash::phc::PasswordHash};
+        let cheap = Argon2::from(Params::new(64, 1, 1, None).unwrap());
+        let hash: PasswordHash = cheap.hash_password(password.as_bytes()).unwrap();
+        format!(
+            "[[user]]\nid = \"7\"\nemail = \"zofie@example.com\"\npassword_hash = \"{hash}\"\nactive = {active}\n\
+             fields = {{ name = \"Žofie\", isAdmin = true }}\n"
+        )
+    }
+
+    struct File(PathBuf);
+
+    impl File {
+        fn with(text: &str) -> Self {
+            let file = Self(std::env::temp_dir().join(format!("hallpass-{}.toml", uuid::Uuid::new_v4())));
+            file.write(text);
+            file
+        }
+
+        fn write(&self, text: &str) {
+            std::fs::write(&self.0, text).unwrap();
+        }
+
+        fn backend(&self) -> Result<Backend, String> {
+            scripted::read(&section(&self.0))
+        }
+    }
+
+    impl Drop for File {
+        fn drop(&mut self) {
+            let _ = std::fs::remove_file(&self.0);
+        }
+    }
+
+    fn section(path: &Path) -> String {
+        format!("[backend]\nkind = \"users-file\"\nusers_file = \"{}\"", path.display())
+    }
+
+    async fn sign_in(backend: &Backend, name: &str, password: &str) -> Result<Grant, BackendError> {
+        backend.sign_in(&Secret::new(name), &Secret::new(password), None).await
+    }
+
+    async fn a_second_later() {
+        tokio::time::advance(Duration::from_secs(1)).await;
+    }
+
+    #[tokio::test]
+    async fn a_user_signs_in_and_is_renewed() {
+        let file = File::with(&users(true, "correct horse"));
+        let backend = file.backend().unwrap();
+        let grant = sign_in(&backend, " ZOFIE@example.com", "correct horse").await.unwrap();
+        assert_eq!(grant.subject().as_deref(), Some("7"));
+        assert_eq!(grant.user.as_ref().unwrap()["isAdmin"], true);
+        let payload = jwt_payload(grant.access_token.as_ref().unwrap()).unwrap();
+        assert_eq!(payload["iss"], "https://auth.example.com");
+        assert_eq!((&payload["sub"], &payload["name"]), (&json!("7"), &json!("Žofie")));
+        assert_eq!(payload["exp"], scripted::NOW.as_seconds() + 900);
+        let refresh_token = grant.refresh_token.unwrap();
+        let renewed = backend.refresh(&refresh_token).await.unwrap();
+        assert_ne!(renewed.refresh_token.unwrap().expose(), refresh_token.expose());
+        for (name, password) in [
+            ("zofie@example.com", "correct horse "),
+            ("zofie@example.com", "Correct horse"),
+            ("nobody@example.com", "correct horse"),
+            ("7", "correct horse"),
+        ] {
+            assert_eq!(sign_in(&backend, name, password).await.unwrap_err(), BackendError::Denied);
+        }
+        assert_eq!(backend.jwks()["keys"].as_array().unwrap().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_refresh_token_dies_with_its_time_and_with_its_like() {
+        let file = File::with(&users(true, "correct horse"));
+        let backend = file.backend().unwrap();
+        let grant = sign_in(&backend, "zofie@example.com", "correct horse").await.unwrap();
+        let token = grant.refresh_token.unwrap();
+        let Kind::UsersFile(inner) = &backend.0 else { panic!("a users file") };
+        assert!(
+            inner.codec.open(&SealedToken::from_wire(token.expose().into()).unwrap(), scripted::NOW).is_ok()
+        );
+        for other in ["", "junk", "a.b.c", grant.access_token.unwrap().expose()] {
+            assert_eq!(backend.refresh(&Secret::new(other)).await.unwrap_err(), BackendError::Denied);
+        }
+        let later = scripted::NOW.plus(Duration::from_secs(31 * 24 * 3600));
+        let backend = backend.with_clock(Arc::new(FixedClock::at(later)));
+        assert_eq!(backend.refresh(&token).await.unwrap_err(), BackendError::Denied);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_is_taken_out_is_out_within_a_second() {
+        // threat-model T15
+        for changed in [users(true, "another horse!"), users(false, "correct horse"), String::new()] {
+            let file = File::with(&users(true, "correct horse"));
+            let backend = file.backend().unwrap();
+            let token =
+                sign_in(&backend, "zofie@example.com", "correct horse").await.unwrap().refresh_token.unwrap();
+            file.write(&changed);
+            a_second_later().await;
+            assert_eq!(backend.refresh(&token).await.unwrap_err(), BackendError::Denied);
+            assert!(sign_in(&backend, "zofie@example.com", "correct horse").await.is_err());
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_broken_file_leaves_the_users_in_place() {
+        let file = File::with(&users(true, "correct horse"));
+        let backend = file.backend().unwrap();
+        file.write("[[user]]\nid = ");
+        a_second_later().await;
+        assert!(sign_in(&backend, "zofie@example.com", "correct horse").await.is_ok());
+        std::fs::remove_file(&file.0).unwrap();
+        a_second_later().await;
+        assert!(sign_in(&backend, "zofie@example.com", "correct horse").await.is_ok());
+        file.write(&users(true, "another horse"));
+        a_second_later().await;
+        assert!(sign_in(&backend, "zofie@example.com", "another horse").await.is_ok());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_used_stops_the_start() {
+        let error = scripted::read(&section(Path::new("/nowhere/users.toml"))).unwrap_err();
+        assert!(error.contains("`backend.users_file`") && error.contains("/nowhere/users.toml"), "{error}");
+        let error = File::with("[[user]]\nid = \"1\"").backend().unwrap_err();
+        assert!(error.contains("line 1") && error.contains("password_hash"), "{error}");
+        let file = File::with("");
+        let error = scripted::read(&format!("{}\naccess_ttl = \"0s\"", section(&file.0))).unwrap_err();
+        assert!(error.contains("`backend.access_ttl`"), "{error}");
+    }
+}
