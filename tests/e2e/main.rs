@@ -1,2 +1,12 @@
 //! The one integration binary: in process or against real third-party software, each module a story.
+#![cfg(test)]
+
+mod bad_logins;
+mod canary;
+mod demo;
+mod endpoints;
+mod layers;
+#[cfg(feature = "real")]
+mod real;
+mod start_up;
 mod vectors;

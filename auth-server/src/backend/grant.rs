@@ -192,7 +192,7 @@ mod tests {
         let timed =
             Pointers { expires_in: Some(at("/in")), refresh_expires_in: Some(at("/rin")), ..pointers() };
         let grant = timed.grant(json!({"access": "a", "refresh": "r", "in": 60, "rin": "90"}), NOW).unwrap();
-        assert_eq!(grant.access_token_expires, Some(NOW.plus(Duration::from_secs(60))));
+        assert_eq!(grant.access_token_expires, Some(NOW.plus(Duration::from_mins(1))));
         assert_eq!(grant.refresh_token_expires, Some(NOW.plus(Duration::from_secs(90))));
     }
 

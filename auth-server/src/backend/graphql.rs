@@ -306,6 +306,6 @@ mod tests {
         assert!(
             changed("[backend.user]", "[backend.user]\npointer = \"me\"").contains("`backend.user.pointer`")
         );
-        assert!(changed("kind = \"graphql\"", "kind = \"graphql\"\nbody = 1").contains("`backend.body`"));
+        assert!(changed("kind = \"graphql\"", "kind = \"graphql\"\nbody = 1").contains("backend.body"));
     }
 }

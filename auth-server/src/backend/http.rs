@@ -130,7 +130,7 @@ impl HttpBackend {
             Ok(Some(user)) => grant.user.get_or_insert_default().extend(user),
             Ok(None) => {}
             Err(_) => {
-                tracing::warn!(event = "backend_user", "the tokens were renewed without the user's fields")
+                tracing::warn!(event = "backend_user", "the tokens were renewed without the user's fields");
             }
         }
         Ok(grant)
@@ -252,14 +252,14 @@ impl Limit {
     }
 
     async fn enter(&self) -> Result<(SemaphorePermit<'_>, SemaphorePermit<'_>), Outage> {
-        let full = |_| {
+        let full = || {
             let setting = "backend.concurrency";
             tracing::warn!(event = "backend_busy", setting, "too many renewals wait for the backend");
             Outage::of(BACKEND)
         };
-        let place = self.places.try_acquire().map_err(|_| full(()))?;
-        let turn = tokio::time::timeout(self.patience, self.running.acquire()).await.map_err(|_| full(()))?;
-        Ok((place, turn.map_err(|_| full(()))?))
+        let place = self.places.try_acquire().map_err(|_| full())?;
+        let turn = tokio::time::timeout(self.patience, self.running.acquire()).await.map_err(|_| full())?;
+        Ok((place, turn.map_err(|_| full())?))
     }
 }
 

@@ -122,7 +122,7 @@ fn not_ok(step: Step, definite: &Definite, reply: &Reply, address: &str) -> Back
     };
     match (unusable(step, Some(status), setting, problem), retry_after(&reply.headers)) {
         (BackendError::Unavailable(outage), Some(pause)) => {
-            BackendError::Unavailable(Outage { retry_after: pause.min(Duration::from_secs(60)), ..outage })
+            BackendError::Unavailable(Outage { retry_after: pause.min(Duration::from_mins(1)), ..outage })
         }
         (error, _) => error,
     }

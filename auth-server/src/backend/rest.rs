@@ -234,6 +234,7 @@ impl Rest<'_> {
 mod tests {
     use std::time::Duration;
 
+    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     use hallpass_shared::{key::digest, secret::Secret, token::Claims};
     use serde_json::json;
 
@@ -280,7 +281,6 @@ mod tests {
         names.sort_unstable();
         assert_eq!(names, ["accept", "content-length", "content-type", "host"]);
         assert_eq!(asked[1].json(), json!({"refresh": "r"}));
-        use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
         let key = URL_SAFE_NO_PAD.encode(digest("hallpass idempotency", "r"));
         assert_eq!(asked[1].header("idempotency-key"), Some(key.as_str()));
     }
@@ -323,7 +323,7 @@ mod tests {
             "#,
         );
         let grant = sign_in(&backend).await.unwrap();
-        assert_eq!(grant.access_token_expires, Some(scripted::NOW.plus(Duration::from_secs(60))));
+        assert_eq!(grant.access_token_expires, Some(scripted::NOW.plus(Duration::from_mins(1))));
         assert_eq!(grant.user.as_ref().unwrap()["name"], "Zoë");
         let renewed = backend.refresh(grant.refresh_token.as_ref().unwrap()).await.unwrap();
         assert_eq!(renewed.user.as_ref().unwrap()["name"], "Zoe", "threat-model T15");
@@ -458,7 +458,7 @@ mod tests {
                 "`{refresh_token}`",
             ),
             (changed("timeout = \"300ms\"", "timeout = \"0s\""), "`backend.timeout`", "60s"),
-            (changed("timeout = \"300ms\"", "timeot = \"1s\""), "`backend.timeot`", "known are"),
+            (changed("timeout = \"300ms\"", "timeot = \"1s\""), "backend.timeot", "known are"),
             (changed("timeout = \"300ms\"", "ca_file = \"/nowhere\""), "`backend.ca_file`", "cannot be read"),
             (changed("timeout = \"300ms\"", "headers = { Host = \"x\" }"), "`backend.headers`", "connection"),
             (

@@ -112,7 +112,7 @@ async fn answer(State(scripted): State<Scripted>, request: axum::extract::Reques
             builder.body(Body::from(body)).unwrap()
         }
         Some(Answer::Silence) => {
-            tokio::time::sleep(Duration::from_secs(3600)).await;
+            tokio::time::sleep(Duration::from_hours(1)).await;
             Response::default()
         }
         None => Response::builder().status(500).body(Body::empty()).unwrap(),

@@ -82,7 +82,7 @@ pub(super) struct Reader<'t> {
 impl Reader<'_> {
     pub(super) fn timeout(&self) -> Result<Duration, SettingsError> {
         let timeout = self.common.timeout.map_or(DEFAULT_TIMEOUT, |span| span.0);
-        if (Duration::from_millis(100)..=Duration::from_secs(60)).contains(&timeout) {
+        if (Duration::from_millis(100)..=Duration::from_mins(1)).contains(&timeout) {
             Ok(timeout)
         } else {
             Err(self.texts.invalid("backend.timeout", "must be between 100ms and 60s"))

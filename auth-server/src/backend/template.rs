@@ -125,7 +125,9 @@ impl Text {
         // Of the right size from the start: a string that grows leaves its contents behind.
         let parts: Vec<&str> = self.0.iter().map(|piece| piece.fill(values)).collect::<Option<_>>()?;
         let mut filled = Zeroizing::new(String::with_capacity(parts.iter().map(|part| part.len()).sum()));
-        parts.iter().for_each(|part| filled.push_str(part));
+        for part in parts {
+            filled.push_str(part);
+        }
         Some(filled)
     }
 

@@ -1,7 +1,7 @@
 //! `kind = "users-file"`: users in a file, tokens of our own.
 //!
 //! Why: a first look and a small team need no backend. Passwords are argon2id hashes; an unknown name costs what a
-//! known one costs (threat-model S4). Access tokens are signed (EdDSA), so that other services can check them with
+//! known one costs (threat-model S4). Access tokens are signed (`EdDSA`), so that other services can check them with
 //! the public keys; refresh tokens are sealed and die with the user's password, entry or `active`.
 //!
 //! Refresh tokens are not remembered: one that was traded stays good until it ends, and is seen by nobody but the
@@ -75,8 +75,8 @@ impl UsersFile {
                 Ok(ttl)
             }
         };
-        let access_ttl = ttl("backend.access_ttl", text.access_ttl, Duration::from_secs(15 * 60))?;
-        let refresh_ttl = ttl("backend.refresh_ttl", text.refresh_ttl, Duration::from_secs(30 * 24 * 3600))?;
+        let access_ttl = ttl("backend.access_ttl", text.access_ttl, Duration::from_mins(15))?;
+        let refresh_ttl = ttl("backend.refresh_ttl", text.refresh_ttl, Duration::from_hours(30 * 24))?;
         if refresh_ttl < access_ttl {
             return Err(
                 texts.invalid("backend.refresh_ttl", "must be at least as long as backend.access_ttl")
@@ -297,7 +297,7 @@ mod tests {
         for other in ["", "junk", "a.b.c", grant.access_token.unwrap().expose()] {
             assert_eq!(backend.refresh(&Secret::new(other)).await.unwrap_err(), BackendError::Denied);
         }
-        let later = scripted::NOW.plus(Duration::from_secs(31 * 24 * 3600));
+        let later = scripted::NOW.plus(Duration::from_hours(31 * 24));
         let backend = backend.with_clock(Arc::new(FixedClock::at(later)));
         assert_eq!(backend.refresh(&token).await.unwrap_err(), BackendError::Denied);
     }

@@ -56,7 +56,7 @@ pub(super) struct User {
 
 /// All users, by name and by id.
 pub(super) struct Users {
-    users: Vec<User>,
+    all: Vec<User>,
     by_name: HashMap<String, usize>,
     by_id: HashMap<String, usize>,
     decoy: PasswordHash,
@@ -132,16 +132,16 @@ impl Users {
             users.push(User::from_text(text).map_err(problem)?);
         }
         let decoy = password::decoy(users.iter().map(|user| &user.password_hash)).ok_or(UsersError::Decoy)?;
-        Ok(Self { users, by_name, by_id, decoy })
+        Ok(Self { all: users, by_name, by_id, decoy })
     }
 
     /// Whoever signs in as `name`, by username or e-mail address.
     pub(super) fn named(&self, name: &str) -> Option<&User> {
-        self.users.get(*self.by_name.get(&canonical(name))?)
+        self.all.get(*self.by_name.get(&canonical(name))?)
     }
 
     pub(super) fn with_id(&self, id: &str) -> Option<&User> {
-        self.users.get(*self.by_id.get(id)?)
+        self.all.get(*self.by_id.get(id)?)
     }
 
     /// What is verified for a name that nobody has.
@@ -150,7 +150,7 @@ impl Users {
     }
 
     pub(super) const fn len(&self) -> usize {
-        self.users.len()
+        self.all.len()
     }
 }
 

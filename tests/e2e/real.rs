@@ -1,0 +1,1 @@
+//! Against real Django, real Chromium, real Next.js: `tests/run` installs them.
