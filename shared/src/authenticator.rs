@@ -100,7 +100,10 @@ impl Authenticator {
             Err(why) => return self.refuse(why, cookies, None),
         };
         match self.admit(&opened, cookies, now).await {
-            Ok(admission) => Authentication::Admitted(admission),
+            Ok((session, renewed)) => {
+                let (claims, set) = renewed.unwrap_or((opened.claims, SetCookies::none()));
+                Authentication::Admitted(Admission { session, claims: Box::new(claims), set })
+            }
             Err(NotAdmitted::Refused(why)) => self.refuse(why, cookies, Some(&opened.claims)),
             Err(NotAdmitted::Unavailable(outage)) => self.unavailable(outage, opened.claims, cookies),
         }
@@ -130,28 +133,30 @@ impl Authenticator {
         if newest.is_none() && expired { Err(Refusal::Expired) } else { Ok(newest) }
     }
 
+    /// The session, and what was written anew, if it was.
     async fn admit(
         &self,
         opened: &Opened,
         cookies: RequestCookies<'_>,
         now: UnixTime,
-    ) -> Result<Admission, NotAdmitted> {
+    ) -> Result<(Session, Option<(Claims, SetCookies)>), NotAdmitted> {
         self.check_standing(&opened.claims, now)?;
         let renewed = self.callbacks.jwt(&opened.claims).await?;
-        // A sign-out may have come while we waited for the renewal (threat-model R13).
         let claims = renewed.as_ref().unwrap_or(&opened.claims);
-        self.check_standing(claims, now)?;
-        let write =
-            renewed.is_some() || opened.sealed_with == SealedWith::Older || self.lifetime.is_due(claims, now);
-        let (claims, set) = if write {
-            let stamped = self.lifetime.stamp(claims, now);
-            let set = self.write(cookies, &stamped, now).map_err(|error| too_large(&error, &stamped))?;
-            (stamped, set)
-        } else {
-            (claims.clone(), SetCookies::none())
-        };
-        let session = self.callbacks.session(&claims)?;
-        Ok(Admission { session, claims: Box::new(claims), set })
+        if renewed.is_some() {
+            // A sign-out may have come while we waited for the renewal (threat-model R13).
+            self.check_standing(claims, now)?;
+        }
+        let fresh = renewed.is_none()
+            && opened.sealed_with == SealedWith::Newest
+            && !self.lifetime.is_due(claims, now);
+        if fresh {
+            return Ok((self.callbacks.session(claims)?, None));
+        }
+        let stamped = self.lifetime.stamp(claims, now);
+        let session = self.callbacks.session(&stamped)?;
+        let set = self.write(cookies, &stamped, now).map_err(|error| too_large(&error, &stamped))?;
+        Ok((session, Some((stamped, set))))
     }
 
     /// Absolute end and revocation.

@@ -205,6 +205,7 @@ fn failed(what: &'static str) -> BackendError {
 mod tests {
     use std::path::Path;
 
+    use argon2::{Argon2, Params, PasswordHasher as _, password_hash::phc::PasswordHash};
     use hallpass_shared::{clock::FixedClock, token::claims::jwt_payload};
 
     use super::{
@@ -212,9 +213,8 @@ mod tests {
         *,
     };
 
-    /// `correct horse`, cheaply hashed.
-    fn users(active: bool, password: &str) -> String {
-        use argon2::{Argon2, Params, PasswordHasher as _, password_hash::phc::PasswordHash};
+    /// A file of one user, whose password is cheaply hashed.
+    fn users(active: &str, password: &str) -> String {
         let cheap = Argon2::from(Params::new(64, 1, 1, None).unwrap());
         let hash: PasswordHash = cheap.hash_password(password.as_bytes()).unwrap();
         format!(
@@ -261,7 +261,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_user_signs_in_and_is_renewed() {
-        let file = File::with(&users(true, "correct horse"));
+        let file = File::with(&users("true", "correct horse"));
         let backend = file.backend().unwrap();
         let grant = sign_in(&backend, " ZOFIE@example.com", "correct horse").await.unwrap();
         assert_eq!(grant.subject().as_deref(), Some("7"));
@@ -286,7 +286,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refresh_token_dies_with_its_time_and_with_its_like() {
-        let file = File::with(&users(true, "correct horse"));
+        let file = File::with(&users("true", "correct horse"));
         let backend = file.backend().unwrap();
         let grant = sign_in(&backend, "zofie@example.com", "correct horse").await.unwrap();
         let token = grant.refresh_token.unwrap();
@@ -305,8 +305,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn who_is_taken_out_is_out_within_a_second() {
         // threat-model T15
-        for changed in [users(true, "another horse!"), users(false, "correct horse"), String::new()] {
-            let file = File::with(&users(true, "correct horse"));
+        for changed in [users("true", "another horse!"), users("false", "correct horse"), String::new()] {
+            let file = File::with(&users("true", "correct horse"));
             let backend = file.backend().unwrap();
             let token =
                 sign_in(&backend, "zofie@example.com", "correct horse").await.unwrap().refresh_token.unwrap();
@@ -319,7 +319,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_broken_file_leaves_the_users_in_place() {
-        let file = File::with(&users(true, "correct horse"));
+        let file = File::with(&users("true", "correct horse"));
         let backend = file.backend().unwrap();
         file.write("[[user]]\nid = ");
         a_second_later().await;
@@ -327,7 +327,7 @@ mod tests {
         std::fs::remove_file(&file.0).unwrap();
         a_second_later().await;
         assert!(sign_in(&backend, "zofie@example.com", "correct horse").await.is_ok());
-        file.write(&users(true, "another horse"));
+        file.write(&users("true", "another horse"));
         a_second_later().await;
         assert!(sign_in(&backend, "zofie@example.com", "another horse").await.is_ok());
     }
