@@ -77,7 +77,7 @@ impl App {
     /// # Errors
     /// [`BuildError`].
     pub fn build_with_clock(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
-        let Settings { shared, backend, throttle, sign_in_page } = settings;
+        let Settings { shared, backend, throttle, sign_in_page, proxied_by } = settings;
         let backend = Arc::new(backend.with_clock(Arc::clone(&clock)));
         let kept = Codec::for_purpose(shared.dialect, &shared.ring, "hallpass refresh result")?;
         let refresher = BackendRefresher::new(Arc::clone(&backend), kept, Arc::clone(&clock), shared.grace);
@@ -99,7 +99,7 @@ impl App {
         let endpoints = Endpoints {
             authenticator: Arc::new(authenticator),
             provider: Arc::new(BackendProvider::new(Arc::clone(&backend), Throttle::new(throttle))),
-            csrf: CsrfGuard::new(shared.ring.clone(), &shared.cookie, &shared.auth_url),
+            csrf: CsrfGuard::new(shared.ring.clone(), &shared.cookie, &shared.auth_url).reached_at(&proxied_by),
             returns: shared.return_policy(&shared.auth_url),
             dialect: shared.dialect,
             pages: Pages {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use hallpass_shared::settings::{Rate, SettingsError, SharedSettings, Span, Texts};
 use serde::Deserialize;
-use url::Url;
+use url::{Origin, Url};
 
 use crate::backend::Backend;
 
@@ -21,6 +21,8 @@ pub struct Settings {
     pub throttle: ThrottleSettings,
     /// Where the sign-in page is: ours, or an app's own.
     pub sign_in_page: Url,
+    /// Origins of apps that pass `/api/auth/*` on to this server under their own name.
+    pub proxied_by: Vec<Origin>,
 }
 
 /// `[throttle]`.
@@ -61,6 +63,7 @@ impl Default for ThrottleText {
 #[serde(default, deny_unknown_fields)]
 struct PagesText {
     sign_in: Option<String>,
+    proxied_by: Vec<String>,
 }
 
 impl Settings {
@@ -77,6 +80,7 @@ impl Settings {
         }
         Ok(Self {
             sign_in_page: sign_in_page(texts, &shared, pages.sign_in.as_deref())?,
+            proxied_by: proxied_by(texts, &shared, &pages.proxied_by)?,
             backend: Backend::read(texts, &shared)?,
             throttle: ThrottleSettings {
                 per_account: throttle.per_account,
@@ -101,4 +105,8 @@ fn sign_in_page(texts: &Texts, shared: &SharedSettings, given: Option<&str>) -> 
         texts.invalid("pages.sign_in", problem)
     })?;
     Url::parse(page.as_str()).map_err(|error| texts.invalid("pages.sign_in", error))
+}
+
+fn proxied_by(texts: &Texts, shared: &SharedSettings, given: &[String]) -> Result<Vec<Origin>, SettingsError> {
+    given.iter().map(|app| shared.public_url(texts, "pages.proxied_by", app).map(|url| url.origin())).collect()
 }

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use openssl::{error::ErrorStack, rand::rand_bytes, sha::sha256};
 use percent_encoding::percent_decode_str;
 use subtle::ConstantTimeEq as _;
-use url::Url;
+use url::{Origin, Url};
 use zeroize::Zeroizing;
 
 use crate::{
@@ -44,6 +44,8 @@ pub struct CsrfGuard {
     ring: SecretRing,
     cookie: String,
     origin: String,
+    /// Other origins under which this server is reached through an app's proxy.
+    others: Vec<String>,
 }
 
 /// A token to put into a form.
@@ -58,7 +60,22 @@ pub struct IssuedToken {
 impl CsrfGuard {
     /// For the pages on `public_url`'s origin.
     pub fn new(ring: SecretRing, policy: &CookiePolicy, public_url: &Url) -> Self {
-        Self { ring, cookie: policy.csrf_name.clone(), origin: public_url.origin().ascii_serialization() }
+        let origin = public_url.origin().ascii_serialization();
+        Self { ring, cookie: policy.csrf_name.clone(), origin, others: Vec::new() }
+    }
+
+    /// Also for requests that an app passes on under its own origin, `Host` and all.
+    #[must_use]
+    pub fn reached_at(mut self, origins: &[Origin]) -> Self {
+        self.others = origins.iter().map(Origin::ascii_serialization).collect();
+        self
+    }
+
+    /// The origin that a page must have to post to this very request (threat-model B1).
+    fn expected(&self, headers: &HeaderMap) -> &str {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+        let of_host = |origin: &&String| origin.split_once("://").is_some_and(|(_, own)| own.eq_ignore_ascii_case(host));
+        self.others.iter().find(of_host).unwrap_or(&self.origin)
     }
 
     /// The token of the browser's cookie, or a new one.
@@ -106,7 +123,7 @@ impl CsrfGuard {
         let origin = single(header::ORIGIN.as_str())?;
         let site = single("sec-fetch-site")?;
         let ours = match (origin, site) {
-            (Some(origin), _) => origin.as_bytes() == self.origin.as_bytes(),
+            (Some(origin), _) => origin.as_bytes() == self.expected(headers).as_bytes(),
             (None, Some(site)) => site.as_bytes() == b"same-origin",
             (None, None) => true,
         };
@@ -141,4 +158,72 @@ fn hex(bytes: &[u8]) -> String {
         let _ = write!(text, "{byte:02x}");
         text
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderName;
+
+    use super::*;
+    use crate::{
+        dialect::{Dialect, Scheme},
+        domain::ParentDomain,
+    };
+
+    fn guard() -> CsrfGuard {
+        let policy =
+            CookiePolicy::new(Dialect::NEXT_AUTH_V4, ParentDomain::parse("example.com").unwrap(), Scheme::Https);
+        let ring = SecretRing::new(vec![Secret::new("s")]).unwrap();
+        CsrfGuard::new(ring, &policy, &Url::parse("https://auth.example.com").unwrap())
+    }
+
+    fn verify(guard: &CsrfGuard, pairs: &[(&'static str, &str)]) -> Result<(), CsrfError> {
+        let issued = guard.issue(RequestCookies::new(&HeaderMap::new())).unwrap();
+        let cookie = format!("__Host-next-auth.csrf-token={}", issued.cookie.unwrap());
+        let mut headers = HeaderMap::from_iter([(header::COOKIE, cookie.parse().unwrap())]);
+        for (name, value) in pairs {
+            headers.append(HeaderName::from_static(name), value.parse().unwrap());
+        }
+        guard.verify(&Method::POST, &headers, Some(&issued.token)).map(|_| ())
+    }
+
+    #[test]
+    fn only_a_page_of_the_very_origin_may_post() {
+        // threat-model B1
+        let guard = guard();
+        assert_eq!(verify(&guard, &[("origin", "https://auth.example.com")]), Ok(()));
+        assert_eq!(verify(&guard, &[("sec-fetch-site", "same-origin")]), Ok(()));
+        assert_eq!(verify(&guard, &[]), Ok(()), "no browser of today: the token alone holds");
+        for headers in [
+            &[("origin", "https://app.example.com")][..],
+            &[("origin", "http://auth.example.com")],
+            &[("origin", "null")],
+            &[("origin", "https://auth.example.com.evil.com")],
+            &[("sec-fetch-site", "same-site")],
+            &[("sec-fetch-site", "none")],
+            &[("origin", "https://auth.example.com"), ("origin", "https://evil.com")],
+        ] {
+            assert_eq!(verify(&guard, headers), Err(CsrfError::ForeignOrigin), "{headers:?}");
+        }
+    }
+
+    #[test]
+    fn an_app_that_passes_requests_on_posts_under_its_own_origin_only() {
+        let guard = guard().reached_at(&[Url::parse("https://app.example.com").unwrap().origin()]);
+        let post = |origin, host| verify(&guard, &[("origin", origin), ("host", host)]);
+        assert_eq!(post("https://app.example.com", "app.example.com"), Ok(()));
+        assert_eq!(post("https://auth.example.com", "auth.example.com"), Ok(()));
+        assert!(post("https://app.example.com", "auth.example.com").is_err(), "a sibling's page");
+        assert!(post("https://auth.example.com", "app.example.com").is_err());
+        assert!(post("https://evil.com", "evil.com").is_err());
+    }
+
+    #[test]
+    fn a_made_up_cookie_is_worthless() {
+        // threat-model B3
+        let cookie = HeaderValue::from_static("__Host-next-auth.csrf-token=aaaa; __Host-next-auth.csrf-token=aaaa%7Caaaa");
+        let headers = HeaderMap::from_iter([(header::COOKIE, cookie)]);
+        let verified = guard().verify(&Method::POST, &headers, Some("aaaa"));
+        assert_eq!(verified.map(|_| ()), Err(CsrfError::Token));
+    }
 }

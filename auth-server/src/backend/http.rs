@@ -195,13 +195,8 @@ impl HttpBackend {
         let Some((call, pointer)) = &self.calls.user else { return Ok(None) };
         let values = Values { access_token: grant.access_token.as_ref(), ..Values::default() };
         let reply = http_client::send(BACKEND, filled(call, client, &values)?).await?;
-        let user = match judge(self.protocol, Step::User, &Definite::default(), &reply) {
-            Ok(mut document) => pointer.user(&mut document),
-            // Fresh tokens that are not good for this are no answer about the password.
-            Err(BackendError::Denied) => return Err(Outage::of(BACKEND).into()),
-            Err(error) => return Err(error),
-        };
-        match user {
+        let mut document = judge(self.protocol, Step::User, &Definite::default(), &reply)?;
+        match pointer.user(&mut document) {
             Ok(Some(user)) => Ok(Some(user)),
             Ok(None) => {
                 let problem = "the reply has no user there";

@@ -91,16 +91,10 @@ pub(super) fn judge(
     if definite.covers_members(&document) { Err(BackendError::Denied) } else { Ok(document) }
 }
 
-/// Logs a reply that is of no use, and makes an outage of it.
+/// Logs a reply that is of no use, with the setting to look at, and makes an outage of it.
 pub(super) fn unusable(step: Step, status: Option<StatusCode>, setting: &str, problem: &str) -> BackendError {
     let status = status.map(|status| status.as_u16());
-    tracing::warn!(
-        event = "backend_reply",
-        step = step.key(),
-        status,
-        setting,
-        "{problem}; look at the setting `{setting}`"
-    );
+    tracing::warn!(event = "backend_reply", step = step.key(), status, setting, "{problem}");
     BackendError::Unavailable(Outage::of(BACKEND))
 }
 
@@ -109,7 +103,7 @@ fn not_ok(step: Step, definite: &Definite, reply: &Reply, address: &str) -> Back
     let (setting, problem) = if status.is_redirection() {
         (address, "the backend redirects, which is never followed (a missing slash at the end?)")
     } else if status.is_server_error() {
-        (address, "the backend failed")
+        ("", "the backend failed; its own log says why")
     } else if status.is_client_error() && definite.statuses.contains(&status) {
         (
             definite.setting,

@@ -467,11 +467,15 @@ mod tests {
                 "pointer",
             ),
             (
-                changed("{ url =", "{ denied_status = [500], url ="),
+                changed("sign_in = { url =", "sign_in = { denied_status = [500], url ="),
                 "`backend.sign_in.denied_status`",
                 "400 to 499",
             ),
-            (changed("{ url =", "{ method = \"GET\", url ="), "`backend.sign_in.method`", "POST"),
+            (
+                changed("sign_in = { url =", "sign_in = { method = \"GET\", url ="),
+                "`backend.sign_in.method`",
+                "POST",
+            ),
         ] {
             assert!(problem.contains(key) && problem.contains(remedy), "{problem} ({key}, {remedy})");
         }
