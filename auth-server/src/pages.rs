@@ -140,12 +140,21 @@ fn no_texts() -> Response {
 impl App {
     /// The session of the request, as far as it can be told, and the cookies to set.
     async fn current(&self, headers: &HeaderMap) -> (Option<Session>, SetCookies) {
-        match self.endpoints.authenticator.authenticate(RequestCookies::new(headers)).await {
-            Authentication::Admitted(Admission { session, set, .. }) => (Some(session), set),
-            Authentication::Unavailable { session, .. } => (Some(session), SetCookies::none()),
-            Authentication::Anonymous => (None, SetCookies::none()),
-            Authentication::Refused { set, .. } => (None, set),
+        let cookies = RequestCookies::new(headers);
+        let (session, set) = match self.endpoints.authenticator.authenticate(cookies).await {
+            Authentication::Admitted(Admission { session, set, .. }) => (session, set),
+            Authentication::Unavailable { session, .. } => (session, SetCookies::none()),
+            Authentication::Anonymous => return (None, SetCookies::none()),
+            Authentication::Refused { set, .. } => return (None, set),
+        };
+        let policy = self.endpoints.authenticator.cookie.policy();
+        if session.sid.as_deref().is_some_and(|sid| policy.is_bound_elsewhere(cookies, sid)) {
+            // Nobody signed in to this session here: a sibling host may have put it in place of another
+            // (threat-model C3). A fresh sign-in settles it.
+            tracing::warn!(event = "session_swapped", "the session is not the one that was begun in this browser");
+            return (None, set);
         }
+        (Some(session), set)
     }
 
     /// The host of an address that is not on this server.

@@ -185,7 +185,8 @@ impl Scheme {
         }
     }
 
-    const fn host_prefix(self) -> &'static str {
+    /// `__Host-` where browsers keep such a cookie to one host.
+    pub const fn host_prefix(self) -> &'static str {
         match self {
             Self::Http => "",
             Self::Https => "__Host-",

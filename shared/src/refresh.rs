@@ -59,8 +59,9 @@ impl Grant {
         for (name, _) in claims.access_token.as_ref().map(own_fields).unwrap_or_default() {
             renewed.user.remove(&name);
         }
+        let token_fields = self.access_token.as_ref().map(own_fields).unwrap_or_default();
+        renewed.user.extend(token_fields.clone());
         if let Some(token) = &self.access_token {
-            renewed.user.extend(own_fields(token));
             renewed.access_token_expires = self.access_token_expires.or_else(|| token_end(token));
             renewed.access_token = Some(token.clone());
         }
@@ -69,6 +70,9 @@ impl Grant {
             renewed.refresh_token = Some(token.clone());
         }
         if let Some(user) = &self.user {
+            // A field that the backend leaves out is gone, a role among them; its own fields an app adds again.
+            let stays = |name: &String| NEXTAUTHS_OWN.contains(&name.as_str()) || token_fields.contains_key(name);
+            renewed.user.retain(|name, _| stays(name));
             renewed.user.extend(sealable(user.clone()));
         }
         renewed
@@ -85,6 +89,9 @@ impl Grant {
         self.user.as_ref().and_then(id).or_else(from_token)
     }
 }
+
+/// Fields every NextAuth session has, kept when the backend says nothing about them.
+const NEXTAUTHS_OWN: [&str; 3] = ["name", "email", "picture"];
 
 fn scalar(value: &Value) -> Option<String> {
     match value {
@@ -149,7 +156,7 @@ mod tests {
                 &json!({"exp": 1_800_000_300, "role": "admin", "level": 3, "sub": "evil"}),
             )),
             refresh_token: Some(Secret::new("r1")),
-            user: Some(json!({"name": "Zoë", "isAdmin": true}).as_object().unwrap().clone()),
+            user: Some(json!({"name": "Zoë", "isAdmin": true, "isOwner": true}).as_object().unwrap().clone()),
             ..Grant::default()
         };
         let signed_in = first.apply_to(&Claims { sub: Some("7".into()), ..Claims::default() });
@@ -165,6 +172,7 @@ mod tests {
         assert_eq!(renewed.user.get("role"), None, "gone from the token, gone from the session");
         assert_eq!(renewed.user["level"], 4);
         assert_eq!(renewed.user["isAdmin"], false);
+        assert_eq!(renewed.user.get("isOwner"), None, "gone from the reply, gone from the session");
         assert_eq!(renewed.user["name"], "Zoë");
         assert_eq!(renewed.refresh_token.unwrap().expose(), "r1", "kept where the backend does not rotate");
     }

@@ -6,12 +6,15 @@
 
 use std::time::Duration;
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use cookie::{Cookie, SameSite};
 use http::HeaderValue;
 
+use super::RequestCookies;
 use crate::{
     dialect::{Dialect, Scheme},
     domain::ParentDomain,
+    key::digest,
 };
 
 /// What all session cookies of a deployment share.
@@ -69,6 +72,28 @@ impl CookiePolicy {
         self.line(self.bare(&self.csrf_name, value))
     }
 
+    /// A `Set-Cookie` line that ties this host to the session `sid`, so that one put in its place by a sibling is
+    /// noticed here (threat-model C3).
+    pub fn bind(&self, sid: &str) -> HeaderValue {
+        self.line(self.bare(&self.binding_name(), &binding(sid)))
+    }
+
+    /// A `Set-Cookie` line that undoes [`CookiePolicy::bind`].
+    pub fn unbind(&self) -> HeaderValue {
+        self.line(self.bare(&self.binding_name(), "").max_age(cookie::time::Duration::ZERO))
+    }
+
+    /// Whether this host is tied to another session than `sid`.
+    pub fn is_bound_elsewhere(&self, cookies: RequestCookies<'_>, sid: &str) -> bool {
+        let name = self.binding_name();
+        let mut bound = cookies.values(&name).peekable();
+        bound.peek().is_some() && !bound.any(|value| value == binding(sid))
+    }
+
+    fn binding_name(&self) -> String {
+        format!("{}hallpass.session-binding", self.scheme.host_prefix())
+    }
+
     fn session<'c>(&'c self, name: &'c str, value: &'c str, scope: Scope) -> cookie::CookieBuilder<'c> {
         let bare = self.bare(name, value);
         match scope {
@@ -93,6 +118,11 @@ impl CookiePolicy {
         line.set_sensitive(true);
         line
     }
+}
+
+/// Says nothing about the session's id.
+fn binding(sid: &str) -> String {
+    URL_SAFE_NO_PAD.encode(digest("hallpass session binding", sid))
 }
 
 #[cfg(test)]

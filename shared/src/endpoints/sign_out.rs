@@ -34,5 +34,6 @@ pub(super) async fn finish(
         tracing::info!(event = "sign_out", session, "signed out");
     }
     let to = endpoints.destination(Some(&form), &query);
-    mode.go(StatusCode::OK, to.as_str(), endpoints.authenticator.cookie.clear(cookies))
+    let cookie = &endpoints.authenticator.cookie;
+    mode.go(StatusCode::OK, to.as_str(), cookie.clear(cookies).and(cookie.policy().unbind()))
 }

@@ -108,7 +108,9 @@ impl Texts {
     fn explain(&self, error: &figment::Error, section: Option<&str>) -> SettingsError {
         use figment::error::Kind;
         let mut path: Vec<String> = error.path.clone();
-        if let Some(section) = section.filter(|section| path.first().map(String::as_str) != Some(section)) {
+        // Figment names the section it was asked for last.
+        if let Some(section) = section {
+            path.pop_if(|last| last == section);
             path.insert(0, section.to_owned());
         }
         let problem = match &error.kind {
