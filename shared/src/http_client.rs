@@ -40,7 +40,8 @@ pub fn build(timeout: Duration, ca_file: Option<&Path>) -> Result<reqwest::Clien
         .referer(false)
         .timeout(timeout)
         .connect_timeout(timeout.min(Duration::from_secs(3)))
-        .pool_idle_timeout(Duration::from_secs(30));
+        // Shorter than our own servers keep an idle connection, so that none is used while it closes.
+        .pool_idle_timeout(Duration::from_secs(8));
     if let Some(path) = ca_file {
         let pem = std::fs::read(path).map_err(ClientError::ReadCa)?;
         for certificate in reqwest::Certificate::from_pem_bundle(&pem).map_err(ClientError::Tls)? {

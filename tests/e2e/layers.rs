@@ -33,7 +33,7 @@ fn a_module_imports_only_from_a_lower_level() {
     let level: BTreeMap<&str, usize> =
         LEVELS.iter().enumerate().flat_map(|(level, names)| names.iter().map(move |name| (*name, level))).collect();
     let mut wrong = Vec::new();
-    for (module, text) in modules(&source) {
+    for (module, text) in modules(&source, Scope::Code) {
         let Some(own) = level.get(module.as_str()) else {
             wrong.push(format!("{module} has no level"));
             continue;
@@ -61,11 +61,31 @@ fn the_servers_do_not_know_each_other() {
 fn only_one_file_knows_josekit() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/src");
     let knows = |(module, text): (String, String)| text.contains("josekit::").then_some(module);
-    assert_eq!(modules(&source).into_iter().filter_map(knows).collect::<Vec<_>>(), ["token"]);
+    assert_eq!(modules(&source, Scope::Code).into_iter().filter_map(knows).collect::<Vec<_>>(), ["token"]);
 }
 
-/// Top-level modules with the text of all their files, tests left out.
-fn modules(source: &Path) -> Vec<(String, String)> {
+#[test]
+fn every_test_that_the_manual_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let manual = fs::read_to_string(root.join("manual/threats.md")).unwrap();
+    let named = manual.split('`').skip(1).step_by(2).filter(|word| word.matches('_').count() >= 3);
+    let mut sources = String::new();
+    for folder in ["shared/src", "auth-server/src", "satellite/src", "tests/e2e"] {
+        modules(&root.join(folder), Scope::All).into_iter().for_each(|(_, text)| sources.push_str(&text));
+    }
+    let missing: Vec<_> = named.filter(|name| !sources.contains(&format!("fn {name}("))).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
+/// What is read of a file.
+#[derive(Clone, Copy, PartialEq)]
+enum Scope {
+    Code,
+    All,
+}
+
+/// Top-level modules with the text of all their files, tests left out unless asked for.
+fn modules(source: &Path, scope: Scope) -> Vec<(String, String)> {
     let mut texts: BTreeMap<String, String> = BTreeMap::new();
     let mut folders = vec![source.to_path_buf()];
     while let Some(folder) = folders.pop() {
@@ -82,7 +102,7 @@ fn modules(source: &Path) -> Vec<(String, String)> {
             }
             let text = fs::read_to_string(&path).unwrap();
             let code = text.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
-            texts.entry(module).or_default().push_str(code);
+            texts.entry(module).or_default().push_str(if scope == Scope::All { &text } else { code });
         }
     }
     texts.into_iter().collect()

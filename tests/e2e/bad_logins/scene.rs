@@ -1,0 +1,180 @@
+//! A deployment for one case, and what is seen of it.
+
+use std::{
+    io,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
+use hallpass_shared::{cookie::RequestCookies, token::Claims};
+use hallpass_tests::{
+    Answer, Visitor, World,
+    scripted::{Received, ScriptedBackend},
+};
+use http::{HeaderMap, HeaderValue, header};
+use tokio::time::Instant;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+use super::{
+    PASSWORD,
+    case::{Case, Wire},
+    flood::Flood,
+    style::Style,
+};
+
+pub(super) const AUTH: &str = "auth.example.localhost";
+
+/// A deployment, somebody at a browser, and a host that must never hear of it.
+pub(super) struct Scene {
+    pub(super) style: Style,
+    pub(super) backend: ScriptedBackend,
+    pub(super) flood: Option<Flood>,
+    pub(super) elsewhere: ScriptedBackend,
+    pub(super) world: World,
+    pub(super) visitor: Visitor,
+    pub(super) log: Log,
+}
+
+/// What happened.
+pub(super) struct Seen {
+    pub(super) answers: Vec<Answer>,
+    pub(super) received: Vec<Received>,
+    pub(super) longest: Duration,
+}
+
+impl Scene {
+    pub(super) async fn set(style: Style, case: &Case, log: &Log) -> Self {
+        let accounts = [
+            ("alice@example.com", PASSWORD),
+            ("mallory@example.com", "mallorys own"),
+            ("long@example.com", &"p".repeat(128)),
+            ("space@example.com", "  pass word  "),
+            ("uni@example.com", "paßé🔑"),
+        ];
+        let backend = ScriptedBackend::start(&accounts).await;
+        let elsewhere = ScriptedBackend::start(&accounts).await;
+        let mut flood = None;
+        let mut section = backend.settings();
+        match &case.backend {
+            Some(script) if script.body_repeat.is_some() => {
+                let (text, count) = script.body_repeat.clone().unwrap();
+                let started = Flood::start(&text, count).await;
+                section = section.replace(&backend.address.to_string(), &started.address.to_string());
+                flood = Some(started);
+            }
+            Some(script) => {
+                backend.answer_next(script.reply(&format!("http://{}/collect", elsewhere.address)));
+            }
+            None => {}
+        }
+        // Where a case wants people on several addresses, they come through a proxy that is believed.
+        let proxies = if case.after.is_some() { "\"127.0.0.1/32\"" } else { "" };
+        let settings = format!(
+            "cookie.dialect = \"{}\"\nserver.trusted_proxies = [{proxies}]\n\
+             throttle.answer_floor = \"10ms\"\n{section}",
+            style.dialect().name
+        );
+        let world = World::start(&settings).await;
+        let visitor = Visitor::new(world.port);
+        Self { style, backend, flood, elsewhere, world, visitor, log: log.clone() }
+    }
+
+    /// Sends everything that the case says.
+    pub(super) async fn play(&mut self, case: &Case) -> Seen {
+        let token = if case.has_token() { Some(self.visitor.csrf_token(AUTH).await) } else { None };
+        let wires = case.wires(self.style, self.world.port, token.as_deref());
+        if case.after.is_some() {
+            self.fail_from_elsewhere(token.as_deref()).await;
+        }
+        self.backend.take_received();
+        self.log.take();
+        let mut seen = Seen { answers: Vec::new(), received: Vec::new(), longest: Duration::ZERO };
+        for wire in wires {
+            let started = Instant::now();
+            if case.parallel == 1 {
+                seen.answers.push(self.send(&wire).await);
+            } else {
+                let browsers = (0..case.parallel).map(|_| self.another_browser());
+                let answers = browsers.map(async |mut browser| post(&mut browser, &wire).await);
+                seen.answers.extend(futures_util::future::join_all(answers).await);
+            }
+            seen.longest = seen.longest.max(started.elapsed());
+        }
+        seen.received = self.backend.take_received();
+        seen
+    }
+
+    pub(super) async fn send(&mut self, wire: &Wire) -> Answer {
+        post(&mut self.visitor, wire).await
+    }
+
+    /// 30 wrong passwords that an attacker sends from another address.
+    async fn fail_from_elsewhere(&mut self, token: Option<&str>) {
+        let wrong = Case::named("bl-03").wires(self.style, self.world.port, token).remove(0);
+        for _ in 0..30 {
+            let mut wire = wrong.clone();
+            wire.headers.push(("X-Forwarded-For".into(), "203.0.113.9".into()));
+            self.send(&wire).await;
+        }
+    }
+
+    /// The same person at another window: the same cookies.
+    fn another_browser(&self) -> Visitor {
+        let mut browser = Visitor::new(self.world.port);
+        browser.jar.clone_from(&self.visitor.jar);
+        browser
+    }
+
+    /// What the auth server makes of the browser's cookies.
+    pub(super) fn claims(&self) -> Option<Claims> {
+        let all = self.visitor.jar.iter().map(|((name, _), value)| format!("{name}={value}"));
+        let line = all.collect::<Vec<_>>().join("; ");
+        let headers = HeaderMap::from_iter([(header::COOKIE, HeaderValue::try_from(line).unwrap())]);
+        self.world.auth.endpoints.authenticator.presented(RequestCookies::new(&headers))
+    }
+
+    pub(super) fn session_cookie_name(&self) -> &str {
+        &self.world.auth.endpoints.authenticator.cookie.policy().name
+    }
+}
+
+async fn post(browser: &mut Visitor, wire: &Wire) -> Answer {
+    let Wire { method, target, body, .. } = wire;
+    browser.send(method.clone(), AUTH, target, &wire.header_list(), body.as_str()).await
+}
+
+/// What the process logs, as it would in earnest, and more: down to the debug level.
+#[derive(Clone, Default)]
+pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Everything that this thread logs, while the guard is held.
+    pub(super) fn capture() -> (Self, impl Drop) {
+        let log = Self::default();
+        let writer = log.clone();
+        let guard = tracing_subscriber::fmt()
+            .json()
+            .flatten_event(true)
+            .with_current_span(false)
+            .with_env_filter("debug")
+            .with_writer(move || writer.clone())
+            .set_default();
+        (log, guard)
+    }
+
+    /// What was logged since the last call.
+    pub(super) fn take(&self) -> String {
+        String::from_utf8(std::mem::take(&mut self.0.lock().unwrap())).unwrap()
+    }
+}
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
