@@ -1,1 +1,171 @@
-//! To be written.
+//! Sign-in attempts that attackers, broken programs and honest people with odd passwords send: each case of the
+//! file, from the sign-in page and from the official clients of both versions.
+//!
+//! Why: this is the door that everybody on the internet may try. What a case expects is written in the file; where
+//! NextAuth's own answer stands in for it, because its clients read that, a table here says so, and a case that
+//! stands in the table without need fails too.
+
+use hallpass_tests::{Answer, Visitor, process::tests_folder};
+
+mod case;
+mod facts;
+mod flood;
+mod large;
+mod scene;
+mod style;
+
+use case::{Case, Class, MustNot};
+use scene::{AUTH, Log, Scene, Seen};
+use style::{Outcome, Style};
+
+/// `{PASSWORD}`: the same in a form and in JSON.
+const PASSWORD: &str = "Correct-horse.battery_staple7";
+
+/// `failed_logins_per_account`: the default of `throttle.per_account`.
+const LIMIT: usize = 10;
+
+/// Answers as NextAuth's own clients expect them, in place of the status of the file.
+const STAND_INS: [(&[&str], Style, Class, &str); 2] = [
+    (
+        &["bl-41", "bl-42"],
+        Style::Page,
+        Class::Forbidden,
+        "a page that was left open too long leads to a fresh one",
+    ),
+    (
+        &["bl-03"],
+        Style::ClientV5,
+        Class::Denied,
+        "version 5 says 200 and the code in the address",
+    ),
+];
+
+#[tokio::test]
+async fn attempts_from_the_sign_in_page_end_as_they_should() {
+    // threat-model S1 to S11, B1, B3, K2 to K6
+    let (log, _guard) = Log::capture();
+    try_all(Style::Page, &log).await;
+}
+
+#[tokio::test]
+async fn attempts_from_the_client_of_version_4_end_as_they_should() {
+    let (log, _guard) = Log::capture();
+    try_all(Style::ClientV4, &log).await;
+}
+
+#[tokio::test]
+async fn attempts_from_the_client_of_version_5_end_as_they_should() {
+    let (log, _guard) = Log::capture();
+    try_all(Style::ClientV5, &log).await;
+}
+
+async fn try_all(style: Style, log: &Log) {
+    let cases = Case::all();
+    assert_eq!(cases.len(), 61);
+    let mut pairs: Vec<(String, Answer)> = Vec::new();
+    for case in &cases {
+        let at = format!("{}, {style:?}: {}", case.id, case.why);
+        let mut seen = try_one(style, case, &at, log).await;
+        if let Some(pair) = &case.pair {
+            pairs.push((pair.clone(), seen.answers.remove(0)));
+        }
+    }
+    let [(_, wrong), (_, unknown)] = pairs.as_slice() else { panic!("{pairs:?}") };
+    assert_eq!(without_ids(wrong), without_ids(unknown), "threat-model S4");
+}
+
+async fn try_one(style: Style, case: &Case, at: &str, log: &Log) -> Seen {
+    let mut scene = Scene::set(style, case, log).await;
+    let before = match &case.session {
+        Some(name) => {
+            assert_eq!(name, "mallory");
+            scene.visitor.sign_in("mallory@example.com", "mallorys own").await;
+            Some(scene.claims().unwrap())
+        }
+        None => None,
+    };
+    let mut stolen = Visitor::new(scene.world.port);
+    stolen.jar.clone_from(&scene.visitor.jar);
+    // Ten megabytes are not sent to the end; `large` shows what happens instead.
+    let seen = if case.id == "bl-13" { large::attempt(case, &mut scene).await } else { scene.play(case).await };
+    for answer in &seen.answers {
+        judge(at, case, &scene, answer);
+    }
+    forbidden(at, case, &scene, &seen);
+    if let Some(old) = before {
+        facts::nothing_is_left_of(&old, &stolen, at, &scene).await;
+    }
+    for fact in &case.must {
+        facts::check(fact, at, case, &mut scene, &seen).await;
+    }
+    seen
+}
+
+/// The outcome, and what holds whatever it is.
+fn judge(at: &str, case: &Case, scene: &Scene, answer: &Answer) {
+    let style = scene.style;
+    let stand_in = |class| {
+        STAND_INS
+            .iter()
+            .any(|(ids, by, of, _)| *by == style && *of == class && ids.contains(&case.id.as_str()))
+    };
+    let class = match style.outcome(answer) {
+        Some(Outcome::Plain(class)) if !stand_in(class) => class,
+        Some(Outcome::NextAuths(class)) if stand_in(class) => class,
+        other => panic!("{at}: {other:?}, {answer:?}"),
+    };
+    assert!(case.expects(class), "{at}: {class:?} instead of {:?}, {answer:?}", case.expect);
+    assert!(class == Class::Unavailable || !answer.status.is_server_error(), "{at}: {answer:?}");
+    let cached = answer.headers["cache-control"].to_str().unwrap();
+    assert!(cached.contains("no-store"), "{at}: {cached}");
+    assert_eq!(begins_session(scene, answer), class == Class::Ok, "{at}: {answer:?}");
+    if let Some(url) = style.destination(answer) {
+        let here = format!("http://{AUTH}:{}/", scene.world.port);
+        assert!(url.starts_with(&here), "{at}: leads to {url}");
+    }
+}
+
+fn begins_session(scene: &Scene, answer: &Answer) -> bool {
+    let name = scene.session_cookie_name();
+    let sets = |line: &&str| line.starts_with(name) && !line.contains("Max-Age=0");
+    answer.set_cookies().iter().any(sets)
+}
+
+/// What must not happen: what the case says, and what no case allows.
+fn forbidden(at: &str, case: &Case, scene: &Scene, seen: &Seen) {
+    for rule in &case.must_not {
+        match rule {
+            MustNot::Session => assert!(scene.claims().is_none(), "{at}: a session"),
+            MustNot::Backend => assert!(seen.received.is_empty(), "{at}: {:?}", seen.received),
+            // Judged of every answer: where it leads, and what it repeats.
+            MustNot::Offsite | MustNot::Echo => {}
+        }
+    }
+    let secrets = [PASSWORD, "wrong", "Traceback", "disabled since", "No active account", "pwned", "evil.com"];
+    for answer in &seen.answers {
+        let said = format!("{:?} {}", answer.headers, answer.body).to_lowercase();
+        for secret in secrets.iter().chain(&["alice", "nobody", "mallory", "refresh-"]) {
+            assert!(!said.contains(&secret.to_lowercase()), "{at}: says {secret}: {answer:?}");
+        }
+    }
+    // Taken back into the log for the sentences about it.
+    let log = scene.log.take();
+    for secret in [PASSWORD, "alice@", "refresh-", "Traceback", "disabled since"] {
+        assert!(!log.contains(secret), "{at}: logs {secret}: {log}");
+    }
+    std::io::Write::write_all(&mut scene.log.clone(), log.as_bytes()).unwrap();
+}
+
+/// Status, headers and body of an answer, but for what differs from request to request.
+fn without_ids(answer: &Answer) -> String {
+    let mut headers = answer.headers.clone();
+    for name in ["date", "x-request-id"] {
+        assert!(headers.remove(name).is_some(), "{name}");
+    }
+    format!("{} {headers:?} {}", answer.status, answer.body)
+}
+
+#[test]
+fn every_sentence_of_the_file_is_read() {
+    assert!(tests_folder().join("vectors/bad-logins.json").is_file());
+}

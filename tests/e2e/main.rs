@@ -1,6 +1,7 @@
 //! The one integration binary: in process or against real third-party software, each module a story.
 #![cfg(test)]
 
+mod auth_pages;
 mod bad_logins;
 mod canary;
 mod demo;
