@@ -4,14 +4,20 @@
 //! where the value came from costs an hour. Every error here names the key, the source and the remedy. The
 //! environment is handed in as a value, so that tests leave the real one alone.
 
-use std::{fmt, path::PathBuf};
+use std::{
+    fmt,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
 
 use figment::{
     Figment, Metadata, Profile, Provider,
-    providers::{Format as _, Toml},
-    value::{Dict, Map, Value},
+    value::{Dict, Map},
 };
 use serde::de::DeserializeOwned;
+use zeroize::Zeroizing;
+
+use super::{environment, wording};
 
 /// Files and environment variables of one process.
 #[derive(Clone, Debug, Default)]
@@ -27,7 +33,7 @@ pub struct Sources {
 pub struct SettingsError {
     /// Such as `cookie.dialect`.
     pub key: String,
-    /// Such as `hallpass.toml`.
+    /// Such as `from hallpass.toml`.
     pub source: String,
     /// What is wrong, and what to do.
     pub problem: String,
@@ -35,7 +41,7 @@ pub struct SettingsError {
 
 impl fmt::Display for SettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "setting `{}` (from {}): {}", self.key, self.source, self.problem)
+        write!(f, "setting `{}` ({}): {}", self.key, self.source, self.problem)
     }
 }
 
@@ -43,7 +49,11 @@ impl std::error::Error for SettingsError {}
 
 /// Settings as text, before they become domain types.
 #[derive(Clone, Debug)]
-pub struct Texts(Figment);
+pub struct Texts {
+    values: Figment,
+    /// What was read, to say where a missing setting is not.
+    files: Arc<[PathBuf]>,
+}
 
 impl Sources {
     /// Reads the files.
@@ -51,20 +61,17 @@ impl Sources {
     /// # Errors
     /// If a file is missing or is no TOML.
     pub fn read(&self) -> Result<Texts, SettingsError> {
-        let mut figment = Figment::new().merge(Environment::nextauth(&self.environment));
-        for file in &self.files {
-            if !file.is_file() {
-                return Err(SettingsError {
-                    key: "--config".into(),
-                    source: "the command line".into(),
-                    problem: format!("there is no file {}", file.display()),
-                });
-            }
-            figment = figment.merge(Toml::file_exact(file));
+        let mut values = Figment::new();
+        for variable in environment::of_nextauth(&self.environment) {
+            values = values.merge(variable);
         }
-        let texts = Texts(figment.merge(Environment::hallpass(&self.environment)));
-        texts.get::<Value>(None)?;
-        Ok(texts)
+        for file in &self.files {
+            values = values.merge(Document::read(file)?);
+        }
+        for variable in environment::ours(&self.environment) {
+            values = values.merge(variable);
+        }
+        Ok(Texts { values, files: self.files.clone().into() })
     }
 }
 
@@ -74,9 +81,13 @@ impl Texts {
     /// # Errors
     /// If the text is no TOML.
     pub fn from_toml(toml: &str) -> Result<Self, SettingsError> {
-        let texts = Self(Figment::from(Toml::string(toml)));
-        texts.get::<Value>(None)?;
-        Ok(texts)
+        let metadata = Metadata::named("the program's own text");
+        let document = Document::parse(metadata, toml).map_err(|problem| SettingsError {
+            key: "TOML".into(),
+            source: "from the program's own text".into(),
+            problem,
+        })?;
+        Ok(Self { values: Figment::from(document), files: Arc::new([]) })
     }
 
     /// The settings, or one section of them, as `T`.
@@ -85,133 +96,90 @@ impl Texts {
     /// [`SettingsError`] for the first key that is unknown, missing or of a wrong type.
     pub fn get<T: DeserializeOwned>(&self, section: Option<&str>) -> Result<T, SettingsError> {
         let read = match section {
-            None => self.0.extract(),
-            Some(section) => self.0.extract_inner(section),
+            None => self.values.extract(),
+            Some(section) => self.values.extract_inner(section),
         };
-        read.map_err(|error| self.explain(&error, section))
+        read.map_err(|error| {
+            let (key, problem) = wording::explain(&error, section);
+            let source = error.metadata.as_ref().map(from);
+            SettingsError { source: source.unwrap_or_else(|| self.source_of(&key)), key, problem }
+        })
     }
 
     /// Whether the key is there.
     pub fn has(&self, key: &str) -> bool {
-        self.0.find_value(key).is_ok()
+        self.values.find_value(key).is_ok()
     }
 
     /// An error about the value of `key`, which was read but makes no sense.
     pub fn invalid(&self, key: &str, problem: impl fmt::Display) -> SettingsError {
-        SettingsError { key: key.into(), source: self.source_of(key), problem: problem.to_string() }
+        let source = self.source_of(key);
+        SettingsError { key: wording::written(key), source, problem: problem.to_string() }
+    }
+
+    /// An error about `key`, which must be given and is not.
+    pub fn missing(&self, key: &str, remedy: impl fmt::Display) -> SettingsError {
+        let variable = wording::variable(key);
+        let names: Vec<String> = self.files.iter().map(|file| file.display().to_string()).collect();
+        let source = if names.is_empty() {
+            format!("no file was named by --config, and {variable} is not set")
+        } else {
+            format!("neither in {} nor as {variable} in the environment", names.join(", "))
+        };
+        SettingsError { key: key.into(), source, problem: format!("is missing; {remedy}") }
     }
 
     fn source_of(&self, key: &str) -> String {
-        self.0.find_metadata(key).map_or_else(|| "no source".into(), name_source)
-    }
-
-    fn explain(&self, error: &figment::Error, section: Option<&str>) -> SettingsError {
-        use figment::error::Kind;
-        let mut path: Vec<String> = error.path.clone();
-        // Figment names the section it was asked for last.
-        if let Some(section) = section {
-            path.pop_if(|last| last == section);
-            path.insert(0, section.to_owned());
-        }
-        let problem = match &error.kind {
-            Kind::MissingField(field) => {
-                if path.last().map(String::as_str) != Some(field.as_ref()) {
-                    path.push(field.to_string());
-                }
-                let variable = path.join("__").to_uppercase();
-                format!("is missing; set it in a file or as HALLPASS_{variable}")
-            }
-            Kind::UnknownField(field, known) => {
-                if path.last().map(String::as_str) != Some(field) {
-                    path.push(field.clone());
-                }
-                format!("is not known here; known are {}", known.join(", "))
-            }
-            Kind::InvalidType(_, expected) => format!("has a wrong type; expected {expected}"),
-            other => other.to_string(),
-        };
-        let key = if path.is_empty() { "--config".to_owned() } else { path.join(".") };
-        let named = error.metadata.as_ref().map(name_source);
-        SettingsError { source: named.unwrap_or_else(|| self.source_of(&key)), key, problem }
+        self.values.find_metadata(key).map_or_else(|| "the default".into(), from)
     }
 }
 
-fn name_source(metadata: &Metadata) -> String {
+fn from(metadata: &Metadata) -> String {
     match &metadata.source {
-        Some(figment::Source::File(path)) => path.display().to_string(),
-        _ => metadata.name.to_string(),
+        Some(figment::Source::File(path)) => format!("from {}", path.display()),
+        _ => format!("from {}", metadata.name),
     }
 }
 
-/// Variables of the environment as settings.
-struct Environment {
-    name: &'static str,
+/// A text in TOML.
+///
+/// It is parsed here rather than by figment, whose errors repeat the line that is wrong: there may be a secret in it.
+struct Document {
+    metadata: Metadata,
     values: Dict,
 }
 
-impl Environment {
-    /// `HALLPASS_SECTION__KEY`.
-    fn hallpass(variables: &[(String, String)]) -> Self {
-        let mut values = Dict::new();
-        for (name, text) in variables {
-            let Some(path) = name.strip_prefix("HALLPASS_") else { continue };
-            let keys: Vec<String> = path.split("__").map(str::to_lowercase).collect();
-            // A secret made of digits is still a text.
-            let is_secret = keys.last().is_some_and(|key| key == "secret");
-            let value = if is_secret { Value::from(text.clone()) } else { parse(text) };
-            insert(&mut values, &keys, value);
+impl Document {
+    fn read(file: &Path) -> Result<Self, SettingsError> {
+        let invalid = |problem| SettingsError {
+            key: "--config".into(),
+            source: "from the command line".into(),
+            problem,
+        };
+        if !file.exists() {
+            return Err(invalid(format!("there is no file {}", file.display())));
         }
-        Self { name: "the environment (HALLPASS_…)", values }
+        let text = std::fs::read_to_string(file)
+            .map_err(|error| invalid(format!("{} cannot be read: {error}", file.display())))?;
+        Self::parse(Metadata::from("TOML file", file), &Zeroizing::new(text))
+            .map_err(|problem| invalid(format!("{} {problem}", file.display())))
     }
 
-    /// Names that teams with NextAuth have set already.
-    fn nextauth(variables: &[(String, String)]) -> Self {
-        let mut values = Dict::new();
-        for (name, key) in [
-            ("AUTH_SECRET", "nextauth_secret"),
-            ("NEXTAUTH_SECRET", "nextauth_secret"),
-            ("NEXTAUTH_URL", "nextauth_url"),
-        ] {
-            let found = variables.iter().find(|(variable, text)| variable == name && !text.is_empty());
-            if let Some((_, text)) = found {
-                values.insert(key.into(), Value::from(text.clone()));
-            }
+    fn parse(metadata: Metadata, text: &str) -> Result<Self, String> {
+        match toml::from_str(text) {
+            Ok(values) => Ok(Self { metadata, values }),
+            Err(error) => Err(wording::no_toml(text, &error)),
         }
-        Self { name: "the environment (NEXTAUTH_… or AUTH_SECRET)", values }
     }
 }
 
-impl Provider for Environment {
+impl Provider for Document {
     fn metadata(&self) -> Metadata {
-        Metadata::named(self.name)
+        self.metadata.clone()
     }
 
     fn data(&self) -> Result<Map<Profile, Dict>, figment::Error> {
         Ok(Map::from([(Profile::Default, self.values.clone())]))
-    }
-}
-
-fn parse(text: &str) -> Value {
-    match text.parse() {
-        Ok(value) => value,
-        Err(infallible) => match infallible {},
-    }
-}
-
-fn insert(values: &mut Dict, keys: &[String], value: Value) {
-    match keys {
-        [] => {}
-        [key] => {
-            values.insert(key.clone(), value);
-        }
-        [key, rest @ ..] => {
-            let mut inner = match values.remove(key) {
-                Some(Value::Dict(_, dict)) => dict,
-                _ => Dict::new(),
-            };
-            insert(&mut inner, rest, value);
-            values.insert(key.clone(), Value::from(inner));
-        }
     }
 }
 
@@ -237,6 +205,10 @@ mod tests {
         Sources { files: Vec::new(), environment }.read().unwrap()
     }
 
+    fn error(texts: &Texts) -> String {
+        texts.get::<Sample>(None).unwrap_err().to_string()
+    }
+
     #[test]
     fn the_environment_wins_and_a_secret_of_digits_is_a_text() {
         let texts = environment(&[
@@ -251,13 +223,39 @@ mod tests {
 
     #[test]
     fn errors_name_key_source_and_remedy() {
-        let error = |texts: &Texts| texts.get::<Sample>(None).unwrap_err().to_string();
         let unknown = Texts::from_toml("[cookie]\ndialekt = 'x'").unwrap();
-        assert!(error(&unknown).contains("`cookie.dialekt`"), "{}", error(&unknown));
-        assert!(error(&unknown).contains("known are dialect"), "{}", error(&unknown));
-        let missing = Texts::from_toml("[cookie]").unwrap();
-        assert!(error(&missing).contains("HALLPASS_COOKIE__DIALECT"), "{}", error(&missing));
-        let typed = environment(&[("HALLPASS_COOKIE__DIALECT", "5")]);
-        assert!(error(&typed).contains("environment"), "{}", error(&typed));
+        assert_eq!(
+            error(&unknown),
+            "setting `cookie.dialekt` (from the program's own text): is not known here; known are dialect"
+        );
+        assert_eq!(
+            error(&Texts::from_toml("[cookie]").unwrap()),
+            "setting `cookie.dialect` (from the program's own text): is missing; set it in a file or as \
+             HALLPASS_COOKIE__DIALECT"
+        );
+        assert_eq!(
+            error(&environment(&[("HALLPASS_COOKIE__DIALECT", "5")])),
+            "setting `cookie.dialect` (from HALLPASS_COOKIE__DIALECT in the environment): has a wrong type; \
+             expected a text in quotes (in the environment with two pairs: '\"…\"')"
+        );
+    }
+
+    #[test]
+    fn a_section_of_its_own_is_named_once() {
+        let cookie = |toml| Texts::from_toml(toml).unwrap().get::<SampleCookie>(Some("cookie")).unwrap_err();
+        assert_eq!(cookie("[cookie]\ndialekt = 'x'").key, "cookie.dialekt");
+        assert_eq!(cookie("[cookie]").key, "cookie.dialect");
+        assert_eq!(cookie("[cookie]\ndialect = 5").key, "cookie.dialect");
+        assert_eq!(cookie("").key, "cookie");
+    }
+
+    #[test]
+    fn what_is_no_toml_is_not_repeated() {
+        // threat-model X1
+        for broken in ["x = 1\nsecret = hunter2", "secret = 'hunter2' x", "secret = 'hunter2\n", "a = 1\na = 'hunter2'"] {
+            let error = Texts::from_toml(broken).unwrap_err().to_string();
+            assert!(error.contains("line ") && !error.contains("hunter2"), "{error}");
+            assert!(!error.contains('\n'), "{error}");
+        }
     }
 }

@@ -1,0 +1,91 @@
+//! What is said about a setting that cannot be read, in words that do not ask for knowledge of our code.
+//!
+//! Why: figment and serde speak of structs, variants and sequences, and a TOML parser repeats the line that it
+//! cannot read. Values are named only where a reader of ours asked for a certain form; a secret never has one.
+
+use figment::error::{Actual, Error, Kind};
+
+/// The key and what is wrong with it.
+pub(super) fn explain(error: &Error, section: Option<&str>) -> (String, String) {
+    let mut path: Vec<String> = error.path.clone();
+    if let Some(section) = section {
+        // figment puts the section behind the path within it.
+        if path.last().map(String::as_str) == Some(section) {
+            path.pop();
+        }
+        path.insert(0, section.to_owned());
+    }
+    let from_environment = error.metadata.as_ref().is_some_and(|source| source.name.ends_with("environment"));
+    let problem = match &error.kind {
+        Kind::MissingField(field) => {
+            push(&mut path, field);
+            format!("is missing; set it in a file or as {}", variable(&path.join(".")))
+        }
+        Kind::UnknownField(field, known) => {
+            push(&mut path, field);
+            unknown(field, known, from_environment)
+        }
+        Kind::InvalidValue(Actual::Str(found), expected) => format!("`{found}` is not {expected}"),
+        Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
+            let expected = plain(expected);
+            let twice = from_environment && expected == TEXT;
+            let hint = if twice { " (in the environment with two pairs: '\"…\"')" } else { "" };
+            format!("has a wrong type; expected {expected}{hint}")
+        }
+        Kind::UnknownVariant(found, known) => format!("`{found}` is not known; use {}", known.join(" or ")),
+        other => other.to_string(),
+    };
+    (written(&path.join(".")), problem)
+}
+
+/// A key as whoever set it knows it.
+pub(super) fn written(key: &str) -> String {
+    if key.starts_with(NEXTAUTH) { key.to_uppercase() } else { key.to_owned() }
+}
+
+/// The variable that sets a key.
+pub(super) fn variable(key: &str) -> String {
+    format!("HALLPASS_{}", key.replace('.', "__").to_uppercase())
+}
+
+/// Why a text is no TOML: where and what, without the line itself.
+pub(super) fn no_toml(text: &str, error: &toml::de::Error) -> String {
+    let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
+    let line = before.matches('\n').count() + 1;
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    let what = error.message().trim().replace('\n', ", ");
+    format!("is no TOML at line {line}, column {column}: {what}")
+}
+
+fn push(path: &mut Vec<String>, field: &str) {
+    if path.last().map(String::as_str) != Some(field) {
+        path.push(field.to_owned());
+    }
+}
+
+fn unknown(field: &str, known: &[&str], from_environment: bool) -> String {
+    let section = known.iter().find(|name| field.strip_prefix(**name).is_some_and(|rest| rest.starts_with('_')));
+    if let Some(section) = section.filter(|_| from_environment) {
+        return format!(
+            "is not known here; if it is meant for [{section}], write two underscores behind {}",
+            section.to_uppercase()
+        );
+    }
+    let shown: Vec<&str> = known.iter().copied().filter(|name| !name.starts_with(NEXTAUTH)).collect();
+    format!("is not known here; known are {}", shown.join(", "))
+}
+
+fn plain(expected: &str) -> &str {
+    match expected {
+        "a string" | "path string" => TEXT,
+        "a boolean" => "true or false",
+        "a sequence" => "a list, in brackets",
+        "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not negative",
+        "a map" => "a section",
+        other if other.starts_with("struct ") => "a section",
+        other => other,
+    }
+}
+
+const TEXT: &str = "a text in quotes";
+const NEXTAUTH: &str = "nextauth_";
