@@ -81,14 +81,10 @@ impl Backend {
     /// # Errors
     /// The first [`SettingsError`].
     pub fn read(texts: &Texts, shared: &SharedSettings) -> Result<Self, SettingsError> {
-        let kinds = "rest, graphql or users-file";
         if !texts.has("backend.kind") {
-            let problem = format!("is missing; say in [backend] who checks passwords: kind = {kinds}");
-            return Err(texts.invalid("backend.kind", problem));
+            return Err(texts.missing("backend.kind", "say who checks passwords: rest, graphql or users-file"));
         }
-        let text: KindText = texts
-            .get(Some("backend"))
-            .map_err(|_| texts.invalid("backend.kind", format!("is not known; use {kinds}")))?;
+        let text: KindText = texts.get(Some("backend"))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let kind = match text.kind {
             KindName::Rest => Kind::Http(Box::new(rest::read(texts, clock)?)),

@@ -88,8 +88,9 @@ async fn serve(files: &[PathBuf]) -> anyhow::Result<()> {
 async fn check(files: &[PathBuf]) -> anyhow::Result<()> {
     let settings = Settings::read(&texts(files)?)?;
     say(&format!("settings: ok, {} for *.{}", settings.shared.auth_url, settings.shared.domain))?;
-    say(&settings.backend.reach().await.map_err(anyhow::Error::msg)?)?;
+    let reached = settings.backend.reach().await;
     App::build(settings)?;
+    say(&reached.map_err(anyhow::Error::msg)?)?;
     say("all is well")
 }
 

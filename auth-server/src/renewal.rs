@@ -18,6 +18,7 @@ use hallpass_shared::{
     refusal::{NotAdmitted, Outage, Refusal},
     secret::Secret,
     single_flight::SingleFlight,
+    telemetry::{carried, causes},
     token::{Claims, Codec, SealedToken},
 };
 
@@ -58,7 +59,8 @@ impl Refresher for BackendRefresher {
             };
             let key = digest("hallpass refresh token", token.expose());
             let (core, claims) = (Arc::clone(&self.core), claims.clone());
-            let renewed = self.flights.run(key, async move { core.renew(key, &token, &claims).await }).await;
+            let work = carried(async move { core.renew(key, &token, &claims).await });
+            let renewed = self.flights.run(key, work).await;
             renewed.unwrap_or(Err(Outage::of("the refresh").into())).map(|claims| Claims::clone(&claims))
         })
     }
@@ -77,7 +79,7 @@ impl Core {
             Ok(grant) => {
                 let renewed = grant.apply_to(claims);
                 let sealed = self.codec.seal(&renewed).map_err(|error| {
-                    tracing::error!(error = &error as &dyn std::error::Error, "a renewal could not be kept");
+                    tracing::error!(error = causes(&error), "a renewal could not be kept");
                     Outage::of("the refresh")
                 })?;
                 let next = renewed

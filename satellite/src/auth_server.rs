@@ -15,6 +15,7 @@ use hallpass_shared::{
     refusal::{NotAdmitted, Outage, Refusal},
     settings::SharedSettings,
     single_flight::SingleFlight,
+    telemetry::carried,
     token::{Claims, Codec, SealError, SealedToken},
 };
 use http::{StatusCode, header};
@@ -111,8 +112,8 @@ impl AuthServer {
             // Without a bearer it knows, an auth server does not admit that the path exists.
             Ok((reply, _)) if reply.status == StatusCode::NOT_FOUND => self.line.not_found().await,
             Ok((reply, _)) => self.line.stranger(reply.status),
-            Err(_) => Agreement::Unreachable(format!(
-                "the auth server cannot be reached at {} (setting `refresh.auth_server`)",
+            Err(cause) => Agreement::Unreachable(format!(
+                "the auth server cannot be reached at {} (setting `refresh.auth_server`): {cause}",
                 self.line.named()
             )),
         }
@@ -145,21 +146,21 @@ impl Line {
         Agreement::Differs(vec![problem])
     }
 
-    /// Asks the first address that answers.
-    async fn get(&self, path: &str) -> Result<(Reply, Url), Outage> {
-        let mut outage = Outage::of(WHAT);
+    /// Asks the first address that answers; else there is the cause of the last failure.
+    async fn get(&self, path: &str) -> Result<(Reply, Url), String> {
+        let mut last = String::new();
         for address in &self.addresses {
             let Ok(url) = address.join(path) else { continue };
             let mut request = self.client.get(url.clone());
             if let Some(bearer) = self.bearers.header() {
                 request = request.header(header::AUTHORIZATION, bearer);
             }
-            match http_client::send(WHAT, request).await {
+            match http_client::exchange(request).await {
                 Ok(reply) => return Ok((reply, url)),
-                Err(error) => outage = error,
+                Err(cause) => last = cause,
             }
         }
-        Err(outage)
+        Err(last)
     }
 
     async fn ask(&self, path: &str, claims: &Claims) -> Result<Reply, Outage> {
@@ -210,7 +211,8 @@ impl Refresher for AuthServer {
             let Some(token) = &claims.refresh_token else { return Err(Refusal::RefreshTokenExpired.into()) };
             let key = digest("hallpass refresh token", token.expose());
             let (line, claims) = (Arc::clone(&self.line), claims.clone());
-            let renewed = self.flights.run(key, async move { line.renew(&claims).await }).await;
+            let work = carried(async move { line.renew(&claims).await });
+            let renewed = self.flights.run(key, work).await;
             renewed.unwrap_or(Err(Outage::of(WHAT).into())).map(|claims| Claims::clone(&claims))
         })
     }

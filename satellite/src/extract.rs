@@ -4,13 +4,15 @@
 //! be signed in, a page load is sent to sign in and comes back to exactly there; anything else gets 401
 //! (threat-model O10).
 
-use std::{convert::Infallible, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri},
     response::{IntoResponse, Redirect, Response},
 };
-use hallpass_shared::{client::is_navigation, refusal::Refusal, rejection::Rejection, session::Session};
+use hallpass_shared::{
+    client::is_navigation, refusal::Refusal, rejection::Rejection, session::Session, telemetry::causes,
+};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -59,18 +61,6 @@ impl<S: Send + Sync> FromRequestParts<S> for Visitor {
     }
 }
 
-/// The path and query that the browser asked for, whatever router it went through.
-#[derive(Clone, Debug)]
-pub(crate) struct Target(pub(crate) String);
-
-impl<S: Send + Sync> FromRequestParts<S> for Target {
-    type Rejection = Infallible;
-
-    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
-        Ok(Self(target(parts).to_owned()))
-    }
-}
-
 /// The path and query that the browser asked for.
 pub(crate) fn target(parts: &Parts) -> &str {
     let uri = parts.extensions.get::<OriginalUri>().map_or(&parts.uri, |OriginalUri(uri)| uri);
@@ -86,7 +76,7 @@ fn typed<U: DeserializeOwned>(parts: &Parts) -> Result<Option<Session<U>>, NotSi
     let visitor = visitor(parts).map_err(|rejection| NotSignedIn(Box::new(rejection.into_response())))?;
     let Visitor::SignedIn(signed_in) = visitor else { return Ok(None) };
     signed_in.session.clone().typed().map(Some).map_err(|error| {
-        let cause = &error as &dyn std::error::Error;
+        let cause = causes(&error);
         tracing::error!(error = cause, "the backend's user does not fit the app's type");
         NotSignedIn(Box::new(Rejection::Internal("the user does not fit the app's type").into_response()))
     })

@@ -15,7 +15,7 @@ use hallpass_shared::{clock::UnixTime, endpoints::Endpoints, pages::Overview, re
 use http::HeaderMap;
 use serde_json::{Map, Value, json};
 
-use crate::{CurrentSession, Satellite, extract::Target, layer::Core};
+use crate::{CurrentSession, Satellite, layer::Core};
 
 /// Answers the ends of the session and of its access token.
 const LIFETIMES: &str = "/api/auth/lifetimes";
@@ -52,7 +52,6 @@ async fn lifetimes(CurrentSession(session): CurrentSession) -> Json<Value> {
 async fn show(
     State(site): State<Site>,
     CurrentSession(session): CurrentSession,
-    Target(target): Target,
     headers: HeaderMap,
 ) -> Response {
     let Some(pages) = site.core.pages.for_browser(&headers) else {
@@ -62,8 +61,7 @@ async fn show(
         Ok(issued) => issued,
         Err(rejection) => return rejection.into_response(),
     };
-    let mut fields = rows(&session.user);
-    fields.push(("address".into(), target));
+    let fields = rows(&session.user);
     let mut home = site.core.addresses.sign_in.clone();
     home.set_path("/");
     let mut response = pages.overview(Overview {
@@ -109,6 +107,9 @@ fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
         Value::Null => "–".into(),
+        Value::Array(items) if !items.iter().any(|item| item.is_object() || item.is_array()) => {
+            items.iter().map(text).collect::<Vec<_>>().join(", ")
+        }
         other => other.to_string(),
     }
 }

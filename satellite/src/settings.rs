@@ -27,6 +27,7 @@ struct SatelliteText {
 
 #[derive(Debug, Default, Deserialize)]
 struct Nextauth {
+    #[serde(rename = "NEXTAUTH_URL")]
     nextauth_url: Option<String>,
 }
 
@@ -42,13 +43,11 @@ impl Settings {
         let nextauth: Nextauth = texts.get(None)?;
         let (key, url) = match (text.url, nextauth.nextauth_url) {
             (Some(url), _) => ("satellite.url", url),
-            (None, Some(url)) => ("nextauth_url", url),
+            (None, Some(url)) => ("NEXTAUTH_URL", url),
             (None, None) => {
-                let example = format!(
-                    "is missing; set it to this site's public address, https://app.{}",
-                    shared.domain
-                );
-                return Err(texts.invalid("satellite.url", example));
+                let domain = &shared.domain;
+                let example = format!("set it to this site's public address, such as https://app.{domain}");
+                return Err(texts.missing("satellite.url", example));
             }
         };
         let url = shared.public_url(texts, key, &url)?;

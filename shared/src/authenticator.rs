@@ -15,6 +15,7 @@ use crate::{
     refusal::{NotAdmitted, Outage, Refusal},
     revocation::{RevocationKey, Revocations},
     session::{Lifetime, Session, SessionError},
+    telemetry::causes,
     token::{Claims, ClaimsError, Codec, OpenError, Opened, SealError, SealedToken, SealedWith},
 };
 
@@ -184,7 +185,7 @@ impl Authenticator {
         }
         let claims = self.lifetime.stamp(&claims, now);
         self.callbacks.session(&claims)?;
-        let set = self.write(cookies, &claims, now)?;
+        let set = self.write(cookies, &claims, now).inspect_err(|error| name_the_largest(error, &claims))?;
         Ok((claims, set))
     }
 
@@ -251,11 +252,18 @@ impl Authenticator {
 
 /// A renewal that does not fit ends the session, and says so; one that cannot be sealed is our own fault.
 fn too_large(error: &BeginError, claims: &Claims) -> NotAdmitted {
+    if let BeginError::TooLarge(_) = error {
+        name_the_largest(error, claims);
+        return Refusal::TooLarge.into();
+    }
+    tracing::error!(error = causes(error), "a session could not be sealed");
+    Outage::of("the session codec").into()
+}
+
+/// Says which claims to make smaller, where a session did not fit.
+fn name_the_largest(error: &BeginError, claims: &Claims) {
     if let BeginError::TooLarge(too_large) = error {
         let largest = claims.largest().join(", ");
         tracing::error!(event = "session_too_large", %largest, "{too_large}; the largest claims are {largest}");
-        return Refusal::TooLarge.into();
     }
-    tracing::error!(error = error as &dyn std::error::Error, "a session could not be sealed");
-    Outage::of("the session codec").into()
 }

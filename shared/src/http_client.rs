@@ -11,7 +11,10 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
 use url::Url;
 
-use crate::{refusal::Outage, telemetry::Trace};
+use crate::{
+    refusal::Outage,
+    telemetry::{Trace, causes},
+};
 
 /// Most bytes read of a reply.
 pub const MAX_REPLY_BYTES: usize = 256 * 1024;
@@ -67,31 +70,27 @@ pub struct Reply {
 /// # Errors
 /// [`Outage`] for everything that is no complete reply: connection, time-out, size.
 pub async fn send(what: &'static str, request: reqwest::RequestBuilder) -> Result<Reply, Outage> {
+    exchange(request).await.map_err(|error| {
+        tracing::warn!(event = "neighbour_unavailable", what, error, "no reply");
+        Outage::of(what)
+    })
+}
+
+/// Sends a request, and leaves it to the caller to tell of a failure.
+///
+/// # Errors
+/// The cause, for the operator, without the request's address and contents.
+pub async fn exchange(request: reqwest::RequestBuilder) -> Result<Reply, String> {
     let request = match Trace::current().and_then(|trace| trace.parent_header()) {
         Some(parent) => request.header("traceparent", parent),
         None => request,
     };
-    let outage = |error: reqwest::Error| {
-        let error = error.without_url();
-        tracing::warn!(
-            event = "neighbour_unavailable",
-            what,
-            error = &error as &dyn std::error::Error,
-            "no reply"
-        );
-        Outage::of(what)
-    };
-    let mut response = request.send().await.map_err(outage)?;
+    let told = |error: reqwest::Error| causes(&error.without_url());
+    let mut response = request.send().await.map_err(told)?;
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(outage)? {
+    while let Some(chunk) = response.chunk().await.map_err(told)? {
         if body.len() + chunk.len() > MAX_REPLY_BYTES {
-            tracing::warn!(
-                event = "neighbour_unavailable",
-                what,
-                limit = MAX_REPLY_BYTES,
-                "the reply is too large"
-            );
-            return Err(Outage::of(what));
+            return Err(format!("the reply is larger than {MAX_REPLY_BYTES} bytes"));
         }
         body.extend_from_slice(&chunk);
     }

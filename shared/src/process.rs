@@ -10,7 +10,10 @@ use std::{
 };
 
 use axum::Router;
-use tokio::net::TcpListener;
+use tokio::{
+    net::TcpListener,
+    signal::unix::{Signal, SignalKind, signal},
+};
 
 use crate::{
     http_client,
@@ -23,9 +26,7 @@ use crate::{
 #[non_exhaustive]
 pub enum ProcessError {
     /// An address is taken or is not ours.
-    #[error(
-        "cannot listen on {address} (setting `{key}`): {error}; choose another address, or stop what listens there"
-    )]
+    #[error("setting `{key}`: cannot listen on {address}: {error}; {}", remedy(.error))]
     Listen {
         /// Which setting.
         key: &'static str,
@@ -49,9 +50,11 @@ pub async fn run(
     public: Router,
     admin: Router,
 ) -> Result<(), ProcessError> {
+    let mut signals = ShutdownSignals::catch()?;
     let public_listener = listen("server.listen", settings.listen).await?;
     let admin_listener = listen("server.admin_listen", settings.admin_listen).await?;
-    tracing::info!(event = "listening", name, public = %settings.listen, admin = %settings.admin_listen, "ready");
+    let (public_address, admin_address) = (public_listener.local_addr()?, admin_listener.local_addr()?);
+    tracing::info!(event = "listening", name, public = %public_address, admin = %admin_address, "ready");
     let (stop, stopped) = tokio::sync::watch::channel(());
     let until = |mut stopped: tokio::sync::watch::Receiver<()>| async move {
         let _ = stopped.changed().await;
@@ -65,7 +68,7 @@ pub async fn run(
         )
     };
     let signal = async {
-        let name = shutdown_signal().await?;
+        let name = signals.wait().await;
         tracing::info!(event = "stopping", signal = name, "told to stop");
         drop(stop);
         Ok(())
@@ -79,15 +82,36 @@ async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, P
     TcpListener::bind(address).await.map_err(|error| ProcessError::Listen { key, address, error })
 }
 
-/// Waits for `SIGTERM` or `SIGINT`.
-///
-/// # Errors
-/// If signals cannot be had.
-pub async fn shutdown_signal() -> io::Result<&'static str> {
-    let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.map(|()| "SIGINT"),
-        _ = terminate.recv() => Ok("SIGTERM"),
+fn remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "stop what listens there, or choose another port",
+        io::ErrorKind::PermissionDenied => "choose a port above 1023, or give the process the right to that one",
+        _ => "choose an address of this machine",
+    }
+}
+
+/// `SIGTERM` and `SIGINT`, caught from when this is made.
+#[derive(Debug)]
+pub struct ShutdownSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl ShutdownSignals {
+    /// Catches them from now on.
+    ///
+    /// # Errors
+    /// If signals cannot be had.
+    pub fn catch() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for one, and names it.
+    pub async fn wait(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
     }
 }
 
@@ -108,6 +132,9 @@ pub async fn health(settings: &ServerSettings) -> Result<(), String> {
     match reply {
         Ok(reply) if reply.status.is_success() => Ok(()),
         Ok(reply) => Err(format!("http://{address}/healthz answered {}", reply.status)),
-        Err(_) => Err(format!("nothing answers on http://{address}/healthz (setting `server.admin_listen`)")),
+        Err(_) => Err(format!(
+            "nothing answers on http://{address}/healthz (setting `server.admin_listen`); is the server running, with \
+             these settings?"
+        )),
     }
 }

@@ -18,15 +18,18 @@ use crate::{
     return_to::ReturnPolicy,
     secret::SecretRing,
     session::Lifetime,
-    telemetry::LogFormat,
+    telemetry::{LogFormat, TelemetryError, is_level},
 };
 
+mod environment;
+mod forms;
 mod secrets;
 mod source;
 mod text;
+mod wording;
 
+pub use forms::{Rate, Span};
 pub use source::{SettingsError, Sources, Texts};
-pub use text::{Rate, Span};
 
 /// What every process needs.
 #[derive(Clone, Debug)]
@@ -68,10 +71,13 @@ pub struct SharedSettings {
 #[serde(default, deny_unknown_fields)]
 pub struct ServerSettings {
     /// Where the public side listens.
+    #[serde(deserialize_with = "forms::listener")]
     pub listen: SocketAddr,
     /// Where health and metrics are: never the public side.
+    #[serde(deserialize_with = "forms::listener")]
     pub admin_listen: SocketAddr,
     /// Peers whose `X-Forwarded-For` counts. Nobody, unless said.
+    #[serde(deserialize_with = "forms::networks")]
     pub trusted_proxies: Vec<IpNet>,
     /// Allows to trust everybody, who may then claim any address.
     pub insecure_trust_all_proxies: bool,
@@ -139,31 +145,13 @@ impl SharedSettings {
     /// The first [`SettingsError`].
     pub fn read(texts: &Texts) -> Result<Self, SettingsError> {
         let text: text::SharedText = texts.get(None)?;
-        let domain = ParentDomain::parse(text.parent_domain()).map_err(|error| {
-            let key = "parent_domain";
-            if texts.has(key) {
-                texts.invalid(key, format!("`{}` {error}", text.parent_domain()))
-            } else {
-                texts.invalid(
-                    key,
-                    "is missing; set it to the domain above all your hosts, such as example.com",
-                )
-            }
-        })?;
+        let domain = parent_domain(texts, &text)?;
         let auth_url = auth_url(texts, &text, &domain)?;
         let scheme = if auth_url.scheme() == "https" { Scheme::Https } else { Scheme::Http };
         let dialect = Dialect::named(&text.cookie.dialect).ok_or_else(|| {
             let known = "next-auth-v4 or authjs-v5";
             texts.invalid("cookie.dialect", format!("`{}` is not known; use {known}", text.cookie.dialect))
         })?;
-        let server = text.server.clone();
-        if server.trusted_proxies.iter().any(|net| net.prefix_len() == 0)
-            && !server.insecure_trust_all_proxies
-        {
-            let problem = "trusts everybody, who may then claim any address; list your proxies \
-                           (or set server.insecure_trust_all_proxies)";
-            return Err(texts.invalid("server.trusted_proxies", problem));
-        }
         Ok(Self {
             ring: secrets::read(texts, &text)?,
             cookie: text.cookie_policy(texts, dialect, &domain, scheme)?,
@@ -174,12 +162,12 @@ impl SharedSettings {
             expose_access_token: text.session.expose_access_token,
             skew: text.refresh.skew.0,
             grace: text.refresh.grace.0,
-            log: text.log.clone(),
+            server: server(texts, &text.server)?,
+            log: log(texts, &text.log)?,
             brand: text.brand.clone(),
             domain,
             auth_url,
             dialect,
-            server,
         })
     }
 
@@ -197,25 +185,50 @@ impl SharedSettings {
     pub fn public_url(&self, texts: &Texts, key: &str, text: &str) -> Result<Url, SettingsError> {
         let url = parse_public_url(texts, key, text, &self.domain)?;
         if url.scheme() != self.auth_url.scheme() {
-            let problem =
-                format!("must be {} as auth_url is, or they cannot share a cookie", self.auth_url.scheme());
+            let scheme = self.auth_url.scheme();
+            let problem = format!("`{text}` must be {scheme} as auth_url is, or they cannot share a cookie");
             return Err(texts.invalid(key, problem));
         }
         Ok(url)
     }
 }
 
+fn parent_domain(texts: &Texts, text: &text::SharedText) -> Result<ParentDomain, SettingsError> {
+    let key = "parent_domain";
+    let given = text.parent_domain.as_deref().ok_or_else(|| {
+        texts.missing(key, "set it to the domain above all your hosts, such as example.com")
+    })?;
+    ParentDomain::parse(given).map_err(|error| texts.invalid(key, format!("`{given}` {error}")))
+}
+
+fn server(texts: &Texts, server: &ServerSettings) -> Result<ServerSettings, SettingsError> {
+    if server.trusted_proxies.iter().any(|net| net.prefix_len() == 0) && !server.insecure_trust_all_proxies {
+        let problem = "trusts everybody, who may then claim any address; list your proxies \
+                       (or set server.insecure_trust_all_proxies = true)";
+        return Err(texts.invalid("server.trusted_proxies", problem));
+    }
+    if !(1..=1_000_000).contains(&server.max_connections) {
+        return Err(texts.invalid("server.max_connections", "must be between 1 and 1000000"));
+    }
+    Ok(server.clone())
+}
+
+fn log(texts: &Texts, log: &LogSettings) -> Result<LogSettings, SettingsError> {
+    if is_level(&log.level) {
+        return Ok(log.clone());
+    }
+    Err(texts.invalid("log.level", TelemetryError::Level(log.level.clone())))
+}
+
 fn auth_url(texts: &Texts, text: &text::SharedText, domain: &ParentDomain) -> Result<Url, SettingsError> {
     let given = text.auth_url.as_deref().ok_or_else(|| {
-        texts.invalid(
-            "auth_url",
-            "is missing; set it to the auth server's public address, https://auth.example.com",
-        )
+        let example = format!("set it to the auth server's public address, such as https://auth.{domain}");
+        texts.missing("auth_url", example)
     })?;
     let url = parse_public_url(texts, "auth_url", given, domain)?;
     if !is_protected(&url) && !text.insecure_http {
         let problem = "is plain http, so passwords and sessions could be read on the way; use https \
-                       (or set insecure_http)";
+                       (or set insecure_http = true)";
         return Err(texts.invalid("auth_url", problem));
     }
     Ok(url)
@@ -237,11 +250,14 @@ fn parse_public_url(
         || url.fragment().is_some()
         || !url.username().is_empty()
     {
-        return Err(texts.invalid(key, format!("`{text}` must be an origin, without path, query or user")));
+        // Not repeated: it may hold a password.
+        let problem = format!("must be an origin such as https://auth.{domain}, without path, query or user");
+        return Err(texts.invalid(key, problem));
     }
     if !url.host_str().is_some_and(|host| domain.covers(host)) {
-        let problem =
-            format!("`{text}` is not below parent_domain `{domain}`, so it cannot share the cookie");
+        let problem = format!(
+            "`{text}` is not below parent_domain `{domain}`, so it cannot share the cookie; correct one of the two"
+        );
         return Err(texts.invalid(key, problem));
     }
     Ok(url)

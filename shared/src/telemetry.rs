@@ -4,10 +4,11 @@
 //! JSON lines by default, control characters escaped, no query, no cookie, no user input in labels. Every
 //! request has an id and takes part in the caller's trace (W3C Trace Context, section 3.2).
 
-use std::{fmt::Write as _, future::Future, str::FromStr};
+use std::{error::Error, fmt::Write as _, future::Future, str::FromStr};
 
 use http::{HeaderMap, HeaderValue};
-use tracing_subscriber::{EnvFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing::Instrument as _;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
 use uuid::Uuid;
 
 /// How log lines are written.
@@ -26,8 +27,10 @@ pub enum LogFormat {
 #[non_exhaustive]
 pub enum TelemetryError {
     /// The level is not one of `tracing`'s directives.
-    #[error("log.level is not understood")]
-    Level(#[from] tracing_subscriber::filter::ParseError),
+    #[error(
+        "`{0}` is not understood; use error, warn, info, debug, trace or directives such as hallpass_shared=debug,info"
+    )]
+    Level(String),
     /// Another logger is there already.
     #[error("logging is set up already")]
     Twice(#[from] tracing_subscriber::util::TryInitError),
@@ -39,7 +42,7 @@ pub enum TelemetryError {
 /// # Errors
 /// [`TelemetryError`].
 pub fn init(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
-    let filter = EnvFilter::from_str(level)?;
+    let filter = filter(level).ok_or_else(|| TelemetryError::Level(level.to_owned()))?;
     let registry = tracing_subscriber::registry().with(filter);
     match format {
         LogFormat::Json => {
@@ -52,6 +55,40 @@ pub fn init(format: LogFormat, level: &str) -> Result<(), TelemetryError> {
         }
     }
     Ok(())
+}
+
+/// Whether `level` is a directive that [`init`] takes.
+pub fn is_level(level: &str) -> bool {
+    filter(level).is_some()
+}
+
+/// A misspelt level alone is refused: to the filter it would name a module, and everything else would fall silent.
+fn filter(level: &str) -> Option<EnvFilter> {
+    let is_known = |part: &str| part.contains('=') || (!part.is_empty() && LevelFilter::from_str(part).is_ok());
+    level.split(',').all(|part| is_known(part.trim())).then(|| EnvFilter::from_str(level).ok()).flatten()
+}
+
+/// An error with its causes, which JSON lines would leave out.
+pub fn causes(error: &dyn Error) -> String {
+    let mut told = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        told.push_str(": ");
+        told.push_str(&error.to_string());
+        cause = error.source();
+    }
+    told
+}
+
+/// `work` as part of the request being served, for a task of its own.
+pub fn carried<F: Future>(work: F) -> impl Future<Output = F::Output> {
+    let (trace, work) = (Trace::current(), work.in_current_span());
+    async move {
+        match trace {
+            Some(trace) => trace.scope(work).await,
+            None => work.await,
+        }
+    }
 }
 
 /// The place of one request in a trace.
@@ -114,6 +151,16 @@ fn parse_traceparent(text: &str) -> Option<(u128, bool)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_misspelt_level_is_noticed() {
+        for level in ["info", "WARN", "off", "hallpass_shared=debug,info", "hallpass_shared=debug, info"] {
+            assert!(is_level(level), "{level}");
+        }
+        for level in ["", "inof", "info,", "hallpass_shared", "nonsense==", "info,debugg"] {
+            assert!(!is_level(level), "{level}");
+        }
+    }
 
     #[test]
     fn a_trace_is_taken_and_passed_on() {

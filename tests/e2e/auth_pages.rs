@@ -10,7 +10,8 @@ const APP: &str = "app.example.localhost";
 const SESSION: &str = "next-auth.session-token";
 
 async fn world() -> (World, ScriptedBackend) {
-    let backend = ScriptedBackend::start(&[("alice@example.com", "correct"), ("mallory@example.com", "correct")]).await;
+    let backend =
+        ScriptedBackend::start(&[("alice@example.com", "correct"), ("mallory@example.com", "correct")]).await;
     (World::start(&backend.settings()).await, backend)
 }
 

@@ -30,8 +30,11 @@ const NEIGHBOURS: [(&str, &str); 3] = [
 #[test]
 fn a_module_imports_only_from_a_lower_level() {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/src");
-    let level: BTreeMap<&str, usize> =
-        LEVELS.iter().enumerate().flat_map(|(level, names)| names.iter().map(move |name| (*name, level))).collect();
+    let level: BTreeMap<&str, usize> = LEVELS
+        .iter()
+        .enumerate()
+        .flat_map(|(level, names)| names.iter().map(move |name| (*name, level)))
+        .collect();
     let mut wrong = Vec::new();
     for (module, text) in modules(&source, Scope::Code) {
         let Some(own) = level.get(module.as_str()) else {
@@ -40,7 +43,8 @@ fn a_module_imports_only_from_a_lower_level() {
         };
         for used in imports(&text) {
             let Some(theirs) = level.get(used.as_str()) else { continue };
-            let allowed = used == module || theirs < own || NEIGHBOURS.contains(&(module.as_str(), used.as_str()));
+            let allowed =
+                used == module || theirs < own || NEIGHBOURS.contains(&(module.as_str(), used.as_str()));
             if !allowed {
                 wrong.push(format!("{module} (level {own}) imports {used} (level {theirs})"));
             }
@@ -110,7 +114,8 @@ fn modules(source: &Path, scope: Scope) -> Vec<(String, String)> {
 
 /// The modules named by `crate::` paths, in `use` lists and elsewhere, comments left out.
 fn imports(text: &str) -> Vec<String> {
-    let code: String = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code: String =
+        text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
     let mut used = Vec::new();
     for after in code.split("crate::").skip(1) {
         match after.strip_prefix('{') {

@@ -3,7 +3,17 @@
 //!
 //! Why: a test should read like a story; what it takes to start an auth server and two satellites stands here once.
 
+#[cfg(feature = "real")]
+pub mod browser;
+#[cfg(feature = "real")]
+pub mod django;
+pub mod folder;
+#[cfg(feature = "real")]
+pub mod install;
+#[cfg(feature = "real")]
+pub mod nextjs;
 pub mod process;
+pub mod programs;
 pub mod scripted;
 pub mod visitor;
 pub mod world;

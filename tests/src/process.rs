@@ -29,13 +29,32 @@ impl Process {
     /// # Panics
     /// If it cannot be started; with what to do about it.
     pub fn start<A: AsRef<OsStr>>(program: &Path, arguments: &[A], environment: &[(&str, String)]) -> Self {
-        let mut command = Command::new(program);
+        Self::spawn(Command::new(program), arguments, environment)
+    }
+
+    /// Starts one of our programs in `folder`, with these variables and no others: what is set where the tests run is
+    /// not meant for it.
+    ///
+    /// # Panics
+    /// If it cannot be started.
+    pub fn start_ours<A: AsRef<OsStr>>(
+        name: &str,
+        folder: &Path,
+        arguments: &[A],
+        environment: &[(&str, String)],
+    ) -> Self {
+        let mut command = Command::new(self::program(name));
+        command.env_clear().current_dir(folder);
+        Self::spawn(command, arguments, environment)
+    }
+
+    fn spawn<A: AsRef<OsStr>>(mut command: Command, arguments: &[A], environment: &[(&str, String)]) -> Self {
         command.args(arguments).envs(environment.iter().map(|(name, value)| (name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().unwrap_or_else(|error| {
             panic!(
                 "{} cannot be started: {error}; `tests/run --install` installs what is missing",
-                program.display()
+                command.as_std().get_program().display()
             )
         });
         let output = Arc::new(Mutex::new(String::new()));
@@ -94,11 +113,12 @@ impl Process {
 fn collect(stream: impl AsyncRead + Unpin + Send + 'static, output: &Arc<Mutex<String>>) {
     let output = Arc::clone(output);
     tokio::spawn(async move {
-        let mut lines = BufReader::new(stream).lines();
-        while let Ok(Some(line)) = lines.next_line().await {
-            let mut output = output.lock().unwrap();
-            output.push_str(&line);
-            output.push('\n');
+        let mut reader = BufReader::new(stream);
+        let mut line = Vec::new();
+        // Whole lines, whatever bytes are in them.
+        while reader.read_until(b'\n', &mut line).await.is_ok_and(|read| read > 0) {
+            output.lock().unwrap().push_str(&String::from_utf8_lossy(&line));
+            line.clear();
         }
     });
 }

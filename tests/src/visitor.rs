@@ -7,8 +7,8 @@ use std::collections::BTreeMap;
 use http::{HeaderMap, Method, StatusCode, header};
 use url::Url;
 
-/// One person's browser.
-#[derive(Debug)]
+/// One person's browser; a clone is another window with the same cookies.
+#[derive(Clone, Debug)]
 pub struct Visitor {
     client: reqwest::Client,
     port: u16,

@@ -16,6 +16,7 @@ use hallpass_shared::{
     refusal::Outage,
     secret::Secret,
     settings::SettingsError,
+    telemetry::causes,
     token::Claims,
 };
 use http::{HeaderName, HeaderValue, Method};
@@ -167,9 +168,12 @@ impl HttpBackend {
         let url = &self.calls.sign_in.call.url;
         let setting = address_of(self.protocol, Step::SignIn);
         match self.sign_in_client.request(Method::OPTIONS, url.clone()).send().await {
-            Err(error) => Err(format!("backend: {url} does not answer: {}", chain(&error.without_url()))),
+            Err(error) => {
+                let cause = causes(&error.without_url());
+                Err(format!("backend: {url} does not answer (setting `{setting}`): {cause}"))
+            }
             Ok(response) if response.status().is_server_error() => {
-                Err(format!("backend: {url} fails with {}", response.status()))
+                Err(format!("backend: {url} (setting `{setting}`) fails with {}", response.status()))
             }
             Ok(response) if response.status().is_redirection() => {
                 let problem = "redirects, which is never followed";
@@ -218,17 +222,13 @@ fn misfitting(step: Step, reply: &Reply, misfit: &Misfit) -> BackendError {
     unusable(step, Some(reply.status), &misfit.setting, misfit.problem)
 }
 
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}
-
 impl fmt::Debug for HttpBackend {
-    /// Without headers, which may hold keys.
+    /// Without headers and query, which may hold keys.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let url = &self.calls.sign_in.call.url;
         f.debug_struct("HttpBackend")
             .field("protocol", &self.protocol)
-            .field("sign_in", &self.calls.sign_in.call.url.as_str())
+            .field("sign_in", &format_args!("{}{}", url.origin().ascii_serialization(), url.path()))
             .finish_non_exhaustive()
     }
 }

@@ -12,7 +12,7 @@ use std::{
 use clap::Parser;
 use hallpass_demo::{hosts, world};
 use hallpass_shared::{
-    process::shutdown_signal,
+    process::ShutdownSignals,
     server::{Limits, serve},
     telemetry::{self, LogFormat},
 };
@@ -43,6 +43,8 @@ async fn main() -> ExitCode {
 
 async fn run(arguments: Arguments) -> anyhow::Result<()> {
     telemetry::init(LogFormat::Pretty, &arguments.log)?;
+    // From here on, so that the users file goes whenever the end comes.
+    let mut signals = ShutdownSignals::catch()?;
     let port = arguments.port;
     let v4 = listen(SocketAddr::from((Ipv4Addr::LOCALHOST, port))).await?;
     let port = v4.local_addr()?.port();
@@ -64,7 +66,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
         served = serve(v4, router.clone(), limits(), std::future::pending()) => served?,
         served = second => served?,
         served = serve(internal, world.auth_server.clone(), limits(), std::future::pending()) => served?,
-        signal = shutdown_signal() => { signal?; }
+        _ = signals.wait() => {}
     }
     Ok(())
 }

@@ -2,7 +2,9 @@
 //!
 //! Why: it is wired from the same parts and the same kind of settings file as one in earnest.
 
-use std::{collections::HashMap, io::Write as _, net::SocketAddr, path::PathBuf};
+use std::{
+    collections::HashMap, io::Write as _, net::SocketAddr, os::unix::fs::OpenOptionsExt as _, path::PathBuf,
+};
 
 use axum::Router;
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
@@ -85,7 +87,11 @@ struct UsersFile(PathBuf);
 impl UsersFile {
     fn write() -> anyhow::Result<Self> {
         let path = std::env::temp_dir().join(format!("hallpass-demo-{}.toml", std::process::id()));
-        let mut file = std::fs::File::create(&path)?;
+        // Left by another process of this number, if any.
+        let _ = std::fs::remove_file(&path);
+        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        // Deleted also if what follows fails.
+        let written = Self(path);
         for (id, email, password, name, admin) in [
             ("1", "user@example.com", "hallpass-demo", "Zoë Novotná", false),
             ("2", "admin@example.com", "hallpass-admin", "Adam Správce", true),
@@ -99,7 +105,7 @@ impl UsersFile {
                  isAdmin = {admin}\n"
             )?;
         }
-        Ok(Self(path))
+        Ok(written)
     }
 }
 

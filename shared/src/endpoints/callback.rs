@@ -20,6 +20,7 @@ use crate::{
     refresh::Grant,
     rejection::Rejection,
     return_to::ReturnTo,
+    telemetry::causes,
 };
 
 pub(super) async fn credentials(
@@ -84,7 +85,7 @@ impl Endpoints {
         tracing::error!(
             event = "sign_in",
             outcome = "not_begun",
-            error = error as &dyn std::error::Error,
+            error = causes(error),
             "{error}"
         );
         match error {

@@ -23,8 +23,10 @@ pub(crate) const ASSETS: &str = "/api/auth/assets";
 #[non_exhaustive]
 pub enum BrandError {
     /// A file of the settings cannot be read.
-    #[error("brand: {file} cannot be read")]
+    #[error("setting `brand.{key}`: {file} cannot be read")]
     Read {
+        /// Named by which setting.
+        key: &'static str,
         /// Which one.
         file: String,
         /// Why.
@@ -32,10 +34,12 @@ pub enum BrandError {
         error: std::io::Error,
     },
     /// The logo's kind is not known by its name.
-    #[error("brand.logo_file must end in .svg, .png, .jpg or .webp")]
+    #[error("setting `brand.logo_file`: must end in .svg, .png, .jpg or .webp")]
     LogoKind,
     /// A colour is no colour.
-    #[error("brand.colors.{0} is not the name of a colour and a CSS colour")]
+    #[error(
+        "setting `brand.colors.{0}`: must have a name in small letters, such as brand-ink, and a CSS colour, such as #0a7"
+    )]
     Color(String),
     /// The texts that are part of the program are broken.
     #[error("the texts of the pages cannot be read")]
@@ -75,11 +79,11 @@ impl Assets {
         ];
         let mut css = color_rules(&settings.colors)?.into_bytes();
         if let Some(file) = &settings.css_file {
-            css.extend(read(file)?);
+            css.extend(read("css_file", file)?);
         }
         files.push(Asset { path: "brand.css", kind: CSS, body: css.into() });
         if let Some(file) = &settings.logo_file {
-            files.push(Asset { path: "logo", kind: image_kind(file)?, body: read(file)?.into() });
+            files.push(Asset { path: "logo", kind: image_kind(file)?, body: read("logo_file", file)?.into() });
         }
         let mut all = String::new();
         for file in &files {
@@ -115,8 +119,8 @@ fn serve(file: Asset) -> Response {
     (headers, file.body).into_response()
 }
 
-fn read(file: &Path) -> Result<Vec<u8>, BrandError> {
-    std::fs::read(file).map_err(|error| BrandError::Read { file: file.display().to_string(), error })
+fn read(key: &'static str, file: &Path) -> Result<Vec<u8>, BrandError> {
+    std::fs::read(file).map_err(|error| BrandError::Read { key, file: file.display().to_string(), error })
 }
 
 fn image_kind(file: &Path) -> Result<&'static str, BrandError> {

@@ -12,7 +12,8 @@ const LONGEST_PATH: usize = 256;
 
 pub(super) async fn observe(request: Request, next: Next) -> Response {
     let trace = Trace::continued(request.headers());
-    let span = tracing::info_span!("request", request_id = %trace.request_id, trace_id = %trace.trace_id());
+    // Of the highest level, so that a warning has its ids where only warnings are logged.
+    let span = tracing::error_span!("request", request_id = %trace.request_id, trace_id = %trace.trace_id());
     let method = request.method().clone();
     let path: String = request.uri().path().chars().take(LONGEST_PATH).collect();
     let started = tokio::time::Instant::now();

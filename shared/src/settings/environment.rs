@@ -31,9 +31,9 @@ pub(super) fn ours(environment: &[(String, String)]) -> Vec<Variable> {
 /// NextAuth's own, as far as they are set to something.
 pub(super) fn of_nextauth(environment: &[(String, String)]) -> Vec<Variable> {
     let names = [
-        ("AUTH_SECRET", "nextauth_secret"),
-        ("NEXTAUTH_SECRET", "nextauth_secret"),
-        ("NEXTAUTH_URL", "nextauth_url"),
+        ("AUTH_SECRET", "NEXTAUTH_SECRET"),
+        ("NEXTAUTH_SECRET", "NEXTAUTH_SECRET"),
+        ("NEXTAUTH_URL", "NEXTAUTH_URL"),
     ];
     let found = names.iter().filter_map(|(name, key)| {
         let (_, text) = environment.iter().find(|(variable, text)| variable == name && !text.is_empty())?;

@@ -3,7 +3,7 @@
 //! Why: a secret that is empty, guessable, or given twice in different ways is refused at start in one clear
 //! sentence (threat-model T9, X5), because at run time it would only show as everybody being signed out.
 
-use std::path::Path;
+use std::{io, path::Path};
 
 use super::{SettingsError, Texts, text::SharedText};
 use crate::secret::{Secret, SecretRing, WeakSecret};
@@ -13,30 +13,44 @@ const REMEDY: &str = "make one with `auth-server secret`";
 /// Reads the ring from `secret`, `secrets` or `secret_file` (a secret a line, newest first).
 pub(super) fn read(texts: &Texts, text: &SharedText) -> Result<SecretRing, SettingsError> {
     let (key, secrets) = match (&text.secret, &text.secrets, &text.secret_file) {
-        (None, None, None) if text.nextauth_secret.is_some() => {
-            ("nextauth_secret", text.nextauth_secret.iter().map(Secret::new).collect())
-        }
-        (None, None, None) => return Err(texts.invalid("secret", format!("is missing; {REMEDY}"))),
+        (None, None, None) => match &text.nextauth_secret {
+            Some(secret) => ("NEXTAUTH_SECRET", vec![Secret::new(secret)]),
+            None => return Err(texts.missing("secret", REMEDY)),
+        },
         (Some(secret), None, None) => ("secret", vec![Secret::new(secret)]),
         (None, Some(secrets), None) => ("secrets", secrets.iter().map(Secret::new).collect()),
         (None, None, Some(file)) => ("secret_file", from_file(texts, file)?),
-        _ => {
-            let problem = "is one of several; give exactly one of secret, secrets and secret_file";
-            return Err(texts.invalid("secret", problem));
-        }
+        _ => return Err(several(texts)),
     };
-    let weak = |weak: WeakSecret| texts.invalid(key, format!("{weak}; {REMEDY}"));
-    let ring = SecretRing::new(secrets).map_err(weak)?;
-    match ring.check_strength() {
-        Err(WeakSecret::Empty) => Err(weak(WeakSecret::Empty)),
-        Err(error) if !text.insecure_short_secret => Err(weak(error)),
-        _ => Ok(ring),
+    let weak = |place: String, weak| texts.invalid(key, format!("{place}{weak}; {REMEDY}"));
+    let count = secrets.len();
+    for (index, secret) in secrets.iter().enumerate() {
+        let place = if count == 1 { String::new() } else { format!("secret {} of {count} ", index + 1) };
+        match SecretRing::new(vec![secret.clone()]).and_then(|alone| alone.check_strength()) {
+            Err(WeakSecret::Empty) => return Err(weak(place, WeakSecret::Empty)),
+            Err(error) if !text.insecure_short_secret => return Err(weak(place, error)),
+            _ => {}
+        }
     }
+    SecretRing::new(secrets).map_err(|error| weak(String::new(), error))
+}
+
+fn several(texts: &Texts) -> SettingsError {
+    let given = ["secret", "secrets", "secret_file"].into_iter().filter(|key| texts.has(key));
+    let places: Vec<String> =
+        given.map(|key| format!("`{key}` ({})", texts.invalid(key, "").source)).collect();
+    texts.invalid("secret", format!("is given more than once, as {}; keep one", places.join(" and ")))
 }
 
 fn from_file(texts: &Texts, file: &Path) -> Result<Vec<Secret>, SettingsError> {
     let content = std::fs::read_to_string(file).map_err(|error| {
-        texts.invalid("secret_file", format!("{} cannot be read: {error}", file.display()))
+        let path = file.display();
+        let remedy = match error.kind() {
+            io::ErrorKind::NotFound => format!("; make it with `auth-server secret > {path}`"),
+            io::ErrorKind::PermissionDenied => "; let this process's user read it".to_owned(),
+            _ => String::new(),
+        };
+        texts.invalid("secret_file", format!("{path} cannot be read: {error}{remedy}"))
     })?;
     let content = zeroize::Zeroizing::new(content);
     let secrets: Vec<Secret> =

@@ -114,7 +114,7 @@ impl Texts {
     /// An error about the value of `key`, which was read but makes no sense.
     pub fn invalid(&self, key: &str, problem: impl fmt::Display) -> SettingsError {
         let source = self.source_of(key);
-        SettingsError { key: wording::written(key), source, problem: problem.to_string() }
+        SettingsError { key: key.into(), source, problem: problem.to_string() }
     }
 
     /// An error about `key`, which must be given and is not.

@@ -1,56 +1,20 @@
 //! The shared sections as they are written, and their way to domain types.
 //!
-//! Why: what a person writes (`"30d"`, `"10/5m"`, `"lax"`) has forms of its own; each is read in one place,
-//! and nothing but checked values leaves this module.
+//! Why: nothing but checked values leaves this module.
 
 use std::{path::PathBuf, time::Duration};
 
 use cookie::SameSite;
-use serde::{Deserialize, Deserializer, de::Error as _, de::IgnoredAny};
+use serde::{Deserialize, de::IgnoredAny};
 use url::{Origin, Url};
 
-use super::{BrandSettings, LogSettings, ServerSettings, SettingsError, Texts};
+use super::{BrandSettings, LogSettings, ServerSettings, SettingsError, Span, Texts};
 use crate::{
     cookie::CookiePolicy,
     dialect::{Dialect, Scheme},
     domain::ParentDomain,
     session::Lifetime,
 };
-
-/// A length of time, written as `30d`, `1h 30m` or `0s`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Span(pub Duration);
-
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let span = humantime::parse_duration(&text).map_err(|_| {
-            D::Error::custom(format!("`{text}` is no length of time such as 30s, 15m, 1h or 30d"))
-        })?;
-        Ok(Self(span))
-    }
-}
-
-/// How often in what time, written as `10/5m`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rate {
-    /// At most this often
-    pub count: u32,
-    /// within this time.
-    pub per: Duration,
-}
-
-impl<'de> Deserialize<'de> for Rate {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let read = |text: &str| {
-            let (count, per) = text.split_once('/')?;
-            let per = humantime::parse_duration(per.trim()).ok().filter(|per| !per.is_zero())?;
-            Some(Self { count: count.trim().parse().ok().filter(|count| *count > 0)?, per })
-        };
-        read(&text).ok_or_else(|| D::Error::custom(format!("`{text}` is no rate such as 10/5m")))
-    }
-}
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -60,7 +24,7 @@ pub(super) struct SharedText {
     pub(super) secret_file: Option<PathBuf>,
     pub(super) insecure_short_secret: bool,
     pub(super) insecure_http: bool,
-    parent_domain: Option<String>,
+    pub(super) parent_domain: Option<String>,
     pub(super) auth_url: Option<String>,
     pub(super) cookie: CookieText,
     pub(super) session: SessionText,
@@ -69,16 +33,15 @@ pub(super) struct SharedText {
     pub(super) server: ServerSettings,
     pub(super) log: LogSettings,
     pub(super) brand: BrandSettings,
+    #[serde(rename = "NEXTAUTH_SECRET")]
     pub(super) nextauth_secret: Option<String>,
     // Read by the server they concern.
-    #[serde(rename = "nextauth_url")]
+    #[serde(rename = "NEXTAUTH_URL")]
     _nextauth_url: Option<String>,
     #[serde(rename = "pages")]
     _pages: Option<IgnoredAny>,
     #[serde(rename = "backend")]
     _backend: Option<IgnoredAny>,
-    #[serde(rename = "store")]
-    _store: Option<IgnoredAny>,
     #[serde(rename = "throttle")]
     _throttle: Option<IgnoredAny>,
     #[serde(rename = "satellite")]
@@ -127,7 +90,7 @@ enum Via {
 }
 
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "must be an address such as http://auth-server:3000, or a list of them")]
 enum OneOrMany {
     One(String),
     Many(Vec<String>),
@@ -152,10 +115,6 @@ pub(super) struct ReturnToText {
 }
 
 impl SharedText {
-    pub(super) fn parent_domain(&self) -> &str {
-        self.parent_domain.as_deref().unwrap_or_default()
-    }
-
     pub(super) fn cookie_policy(
         &self,
         texts: &Texts,
@@ -192,13 +151,25 @@ impl SharedText {
             update_age: or(&self.session.update_age, default.update_age),
             absolute_max_age: or(&self.session.absolute_max_age, default.absolute_max_age),
         };
-        if lifetime.max_age < Duration::from_mins(1) || lifetime.absolute_max_age < lifetime.max_age {
-            let problem = "must be at least a minute, and session.absolute_max_age at least as long";
-            return Err(texts.invalid("session.max_age", problem));
+        let said = |key: &str, span: Duration| {
+            let default = if texts.has(key) { "" } else { " unless set" };
+            format!("`{key}` ({}{default})", Span(span))
+        };
+        let (max, update, absolute) = ("session.max_age", "session.update_age", "session.absolute_max_age");
+        // Whichever was given is the one to look at.
+        let given = |key, other| if texts.has(key) { key } else { other };
+        if lifetime.max_age < Duration::from_mins(1) {
+            return Err(texts.invalid(max, "must be at least 1m"));
+        }
+        if lifetime.absolute_max_age < lifetime.max_age {
+            let (absolute_said, max_said) = (said(absolute, lifetime.absolute_max_age), said(max, lifetime.max_age));
+            let problem = format!("{absolute_said} must be at least as long as {max_said}; change one of them");
+            return Err(texts.invalid(given(absolute, max), problem));
         }
         if lifetime.update_age >= lifetime.max_age {
-            let problem = "must be shorter than session.max_age, or sessions in use would end";
-            return Err(texts.invalid("session.update_age", problem));
+            let (update_said, max_said) = (said(update, lifetime.update_age), said(max, lifetime.max_age));
+            let problem = format!("{update_said} must be shorter than {max_said}, or sessions in use would end");
+            return Err(texts.invalid(given(update, max), problem));
         }
         Ok(lifetime)
     }
@@ -209,10 +180,17 @@ impl SharedText {
             OneOrMany::One(one) => std::slice::from_ref(one),
             OneOrMany::Many(many) => many,
         };
+        let key = "refresh.auth_server";
         let parse = |text: &String| {
             let url = Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
             let problem = || format!("`{text}` is not an address such as http://auth-server:3000");
-            url.ok_or_else(|| texts.invalid("refresh.auth_server", problem()))
+            let url = url.ok_or_else(|| texts.invalid(key, problem()))?;
+            if url.username().is_empty() && url.password().is_none() {
+                Ok(url)
+            } else {
+                // Not repeated: it may hold a password.
+                Err(texts.invalid(key, "must not have a user; the secret is what opens the auth server"))
+            }
         };
         let urls = given.iter().map(parse).collect::<Result<Vec<_>, _>>()?;
         Ok(if urls.is_empty() { vec![auth_url.clone()] } else { urls })

@@ -32,15 +32,10 @@ pub(super) fn explain(error: &Error, section: Option<&str>) -> (String, String) 
             let hint = if twice { " (in the environment with two pairs: '\"…\"')" } else { "" };
             format!("has a wrong type; expected {expected}{hint}")
         }
-        Kind::UnknownVariant(found, known) => format!("`{found}` is not known; use {}", known.join(" or ")),
+        Kind::UnknownVariant(found, known) => format!("`{found}` is not known; use {}", either(known)),
         other => other.to_string(),
     };
-    (written(&path.join(".")), problem)
-}
-
-/// A key as whoever set it knows it.
-pub(super) fn written(key: &str) -> String {
-    if key.starts_with(NEXTAUTH) { key.to_uppercase() } else { key.to_owned() }
+    (path.join("."), problem)
 }
 
 /// The variable that sets a key.
@@ -75,6 +70,16 @@ fn unknown(field: &str, known: &[&str], from_environment: bool) -> String {
     format!("is not known here; known are {}", shown.join(", "))
 }
 
+fn either(names: &[&str]) -> String {
+    match names {
+        [names @ .., one, other] => {
+            let before: String = names.iter().map(|name| format!("{name}, ")).collect();
+            format!("{before}{one} or {other}")
+        }
+        few => few.join(", "),
+    }
+}
+
 fn plain(expected: &str) -> &str {
     match expected {
         "a string" | "path string" => TEXT,
@@ -83,9 +88,11 @@ fn plain(expected: &str) -> &str {
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not negative",
         "a map" => "a section",
         other if other.starts_with("struct ") => "a section",
+        other if other.starts_with("enum ") => "a text in quotes, one of a few words",
         other => other,
     }
 }
 
 const TEXT: &str = "a text in quotes";
-const NEXTAUTH: &str = "nextauth_";
+/// Not among the known: they are for the environment.
+const NEXTAUTH: &str = "NEXTAUTH_";

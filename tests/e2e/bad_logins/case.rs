@@ -120,6 +120,16 @@ impl Case {
         self.expect.contains(&class)
     }
 
+    /// Whether it needs a deployment of its own: attempts are counted, or the backend is told what to say.
+    pub(super) fn is_alone(&self) -> bool {
+        self.is_counted() || self.backend.is_some()
+    }
+
+    /// Whether it is about the number of attempts.
+    pub(super) fn is_counted(&self) -> bool {
+        self.parallel > 1 || self.times > 1 || self.after.is_some()
+    }
+
     fn leaves_out(&self, default: &str) -> bool {
         self.request.no_defaults.iter().any(|name| name == default)
     }

@@ -78,8 +78,10 @@ fn escaped_in_the_log(at: &str, scene: &Scene) {
     let log = scene.log.take();
     let odd = |letter: char| letter.is_control() && letter != '\n';
     assert!(!log.contains(odd), "{at}: {log:?}");
-    let records: Vec<Value> =
-        log.lines().map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{at}: {line}"))).collect();
+    let records: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|_| panic!("{at}: {line}")))
+        .collect();
     let attempts = records.iter().filter(|record| record["event"] == "sign_in").count();
     assert_eq!(attempts, 1, "{at}: {log}");
     assert!(!log.contains("login ok") && !log.contains("pwned"), "{at}: a name is logged: {log}");

@@ -1,10 +1,6 @@
 //! A deployment for one case, and what is seen of it.
 
-use std::{
-    io,
-    sync::{Arc, Mutex},
-    time::Duration,
-};
+use std::time::Duration;
 
 use hallpass_shared::{cookie::RequestCookies, token::Claims};
 use hallpass_tests::{
@@ -13,12 +9,12 @@ use hallpass_tests::{
 };
 use http::{HeaderMap, HeaderValue, header};
 use tokio::time::Instant;
-use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::{
     PASSWORD,
     case::{Case, Wire},
     flood::Flood,
+    log::Log,
     style::Style,
 };
 
@@ -69,14 +65,21 @@ impl Scene {
         }
         // Where a case wants people on several addresses, they come through a proxy that is believed.
         let proxies = if case.after.is_some() { "\"127.0.0.1/32\"" } else { "" };
+        let throttle =
+            if case.is_counted() { "" } else { "per_account = \"999/5m\"\nper_address = \"999/5m\"" };
         let settings = format!(
             "cookie.dialect = \"{}\"\nserver.trusted_proxies = [{proxies}]\n\
-             throttle.answer_floor = \"10ms\"\n{section}",
+             {section}\n[throttle]\nanswer_floor = \"10ms\"\n{throttle}",
             style.dialect().name
         );
         let world = World::start(&settings).await;
         let visitor = Visitor::new(world.port);
         Self { style, backend, flood, elsewhere, world, visitor, log: log.clone() }
+    }
+
+    /// The same deployment for another person and case.
+    pub(super) fn for_the_next(&mut self) {
+        self.visitor.jar.clear();
     }
 
     /// Sends everything that the case says.
@@ -94,7 +97,7 @@ impl Scene {
             if case.parallel == 1 {
                 seen.answers.push(self.send(&wire).await);
             } else {
-                let browsers = (0..case.parallel).map(|_| self.another_browser());
+                let browsers = (0..case.parallel).map(|_| self.visitor.clone());
                 let answers = browsers.map(async |mut browser| post(&mut browser, &wire).await);
                 seen.answers.extend(futures_util::future::join_all(answers).await);
             }
@@ -118,13 +121,6 @@ impl Scene {
         }
     }
 
-    /// The same person at another window: the same cookies.
-    fn another_browser(&self) -> Visitor {
-        let mut browser = Visitor::new(self.world.port);
-        browser.jar.clone_from(&self.visitor.jar);
-        browser
-    }
-
     /// What the auth server makes of the browser's cookies.
     pub(super) fn claims(&self) -> Option<Claims> {
         let all = self.visitor.jar.iter().map(|((name, _), value)| format!("{name}={value}"));
@@ -141,40 +137,4 @@ impl Scene {
 async fn post(browser: &mut Visitor, wire: &Wire) -> Answer {
     let Wire { method, target, body, .. } = wire;
     browser.send(method.clone(), AUTH, target, &wire.header_list(), body.as_str()).await
-}
-
-/// What the process logs, as it would in earnest, and more: down to the debug level.
-#[derive(Clone, Default)]
-pub(super) struct Log(Arc<Mutex<Vec<u8>>>);
-
-impl Log {
-    /// Everything that this thread logs, while the guard is held.
-    pub(super) fn capture() -> (Self, impl Drop) {
-        let log = Self::default();
-        let writer = log.clone();
-        let guard = tracing_subscriber::fmt()
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_env_filter("debug")
-            .with_writer(move || writer.clone())
-            .set_default();
-        (log, guard)
-    }
-
-    /// What was logged since the last call.
-    pub(super) fn take(&self) -> String {
-        String::from_utf8(std::mem::take(&mut self.0.lock().unwrap())).unwrap()
-    }
-}
-
-impl io::Write for Log {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
 }

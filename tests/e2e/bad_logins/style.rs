@@ -27,8 +27,6 @@ pub(super) enum Outcome {
 }
 
 impl Style {
-    pub(super) const ALL: [Self; 3] = [Self::Page, Self::ClientV4, Self::ClientV5];
-
     pub(super) fn dialect(self) -> Dialect {
         if self == Self::ClientV5 { Dialect::AUTHJS_V5 } else { Dialect::NEXT_AUTH_V4 }
     }

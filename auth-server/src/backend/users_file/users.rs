@@ -89,8 +89,8 @@ const fn yes() -> bool {
 /// Why a users file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum UsersError {
-    #[error("it cannot be read")]
-    Read(#[source] std::io::Error),
+    #[error("it cannot be read: {0}")]
+    Read(std::io::Error),
     #[error("line {line}: {problem}")]
     Toml { line: usize, problem: String },
     #[error("the user `{id}`: {problem}")]

@@ -10,6 +10,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
+use hallpass_shared::telemetry::causes;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
@@ -71,7 +72,7 @@ impl Watched {
                 state.users = Arc::new(users);
             }
             Err(error) => {
-                let error = &error as &dyn std::error::Error;
+                let error = causes(&error);
                 tracing::error!(
                     event = "users_file",
                     error,

@@ -1,0 +1,274 @@
+//! A real Chromium, driven through WebDriver, with a profile of its own.
+//!
+//! Why: what browsers do with cookies, redirects, forms and scripts is decided by browsers. At most two run at a
+//! time, so that a small machine is not too slow for the patience of the tests.
+
+use std::{
+    io::{Read as _, Write as _},
+    net::{Ipv4Addr, TcpStream},
+    path::PathBuf,
+    time::Duration,
+};
+
+use serde_json::{Value, json};
+use thirtyfour::{
+    BrowserCapabilitiesHelper as _, By, ChromiumLikeCapabilities as _, Cookie, DesiredCapabilities,
+    WebDriver,
+    cdp::domains::emulation::{MediaFeature, SetEmulatedMedia},
+};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    time::{Instant, sleep},
+};
+
+use crate::{
+    folder::Folder,
+    install::REMEDY,
+    process::{Process, tests_folder},
+};
+
+static PLACES: Semaphore = Semaphore::const_new(2);
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Somebody's browser; it ends when this is dropped. The order of the fields is that of the end.
+#[derive(Debug)]
+pub struct Browser {
+    driver: WebDriver,
+    port: u16,
+    _chromedriver: Process,
+    _profile: Folder,
+    _place: SemaphorePermit<'static>,
+}
+
+impl Browser {
+    /// An English one.
+    pub async fn start() -> Self {
+        Self::with_preferences(json!({ "intl.accept_languages": "en" })).await
+    }
+
+    /// One whose pages are asked for in this language.
+    pub async fn speaking(language: &str) -> Self {
+        Self::with_preferences(json!({ "intl.accept_languages": language })).await
+    }
+
+    /// One that runs no scripts.
+    pub async fn without_scripts() -> Self {
+        let off = json!({ "profile.managed_default_content_settings.javascript": 2, "intl.accept_languages": "en" });
+        Self::with_preferences(off).await
+    }
+
+    async fn with_preferences(preferences: Value) -> Self {
+        let place = PLACES.acquire().await.unwrap();
+        let profile = Folder::new("chromium");
+        let mut chromedriver = Process::start("chromedriver".as_ref(), &["--port=0"], &[]);
+        chromedriver.wait_for("started successfully on port").await;
+        let said = chromedriver.output();
+        let port = said.split("successfully on port ").nth(1).and_then(|rest| rest.split('.').next());
+        let port = port.and_then(|port| port.parse::<u16>().ok()).unwrap();
+        let mut wishes = DesiredCapabilities::chrome();
+        for argument in ARGUMENTS {
+            wishes.add_arg(argument).unwrap();
+        }
+        wishes.add_arg(&format!("--user-data-dir={}", profile.path().display())).unwrap();
+        wishes.set_browser_option("prefs", preferences).unwrap();
+        #[expect(clippy::disallowed_methods, reason = "a test's client keeps no secrets")]
+        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let driver = WebDriver::builder(format!("http://127.0.0.1:{port}"), wishes).client(client).await;
+        let driver = driver.unwrap_or_else(|error| panic!("Chromium cannot be started: {error}; {REMEDY}"));
+        Self { driver, port, _chromedriver: chromedriver, _profile: profile, _place: place }
+    }
+
+    /// Goes to an address, as if it was typed.
+    ///
+    /// # Panics
+    /// If the browser cannot go there.
+    pub async fn open(&self, address: &str) {
+        self.driver.goto(address).await.unwrap_or_else(|error| panic!("{address}: {error}"));
+    }
+
+    /// Opens another window, as wide, and goes on there; gives back what [`Browser::turn_to`] takes.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub async fn open_window(&self, address: &str) -> thirtyfour::WindowHandle {
+        let window = self.driver.new_window().await.unwrap();
+        self.driver.switch_to_window(window.clone()).await.unwrap();
+        self.open(address).await;
+        window
+    }
+
+    /// Goes on in that window.
+    ///
+    /// # Panics
+    /// If it was closed.
+    pub async fn turn_to(&self, window: &thirtyfour::WindowHandle) {
+        self.driver.switch_to_window(window.clone()).await.unwrap();
+    }
+
+    /// `window.location.href`.
+    ///
+    /// # Panics
+    /// If there is no page.
+    pub async fn address(&self) -> String {
+        self.run("return location.href", &[]).await.as_str().unwrap().to_owned()
+    }
+
+    /// The status of the page's own answer.
+    ///
+    /// # Panics
+    /// If there is no page.
+    pub async fn status(&self) -> u64 {
+        let script = "return performance.getEntriesByType('navigation')[0].responseStatus";
+        self.run(script, &[]).await.as_u64().unwrap()
+    }
+
+    /// What the page shows.
+    ///
+    /// # Panics
+    /// If there is no page.
+    pub async fn text(&self) -> String {
+        self.run("return document.body.innerText", &[]).await.as_str().unwrap_or_default().to_owned()
+    }
+
+    /// What this element shows.
+    ///
+    /// # Panics
+    /// If there is no such element.
+    pub async fn text_of(&self, selector: &str) -> String {
+        let script = "return document.querySelector(arguments[0]).innerText";
+        self.run(script, &[selector.into()]).await.as_str().unwrap().to_owned()
+    }
+
+    /// What this script returns; a promise is waited for.
+    ///
+    /// # Panics
+    /// If it throws.
+    pub async fn run(&self, script: &str, arguments: &[Value]) -> Value {
+        let returned = self.driver.execute(script, arguments.to_vec()).await;
+        returned.unwrap_or_else(|error| panic!("{script:.200}: {error}")).json().clone()
+    }
+
+    /// Waits until this script returns true.
+    ///
+    /// # Panics
+    /// If it does not in time; with what the page shows instead.
+    pub async fn wait(&self, what: &str, script: &str, arguments: &[Value]) {
+        let started = Instant::now();
+        while started.elapsed() < PATIENCE {
+            // While a page is left, a script may find none.
+            let held = self.driver.execute(script, arguments.to_vec()).await;
+            if held.is_ok_and(|held| *held.json() == json!(true)) {
+                return;
+            }
+            sleep(Duration::from_millis(50)).await;
+        }
+        self.save("failed").await;
+        panic!("{what}? At {} there is:\n{}", self.address().await, self.text().await);
+    }
+
+    /// Waits until the page at exactly this address is there.
+    pub async fn arrives_at(&self, address: &str) {
+        let script = "return document.readyState === 'complete' && location.href === arguments[0]";
+        self.wait(&format!("is this {address}"), script, &[address.into()]).await;
+    }
+
+    /// Waits until the page shows this text.
+    pub async fn sees(&self, text: &str) {
+        let script =
+            "return document.readyState === 'complete' && document.body.innerText.includes(arguments[0])";
+        self.wait(&format!("does it show {text:?}"), script, &[text.into()]).await;
+    }
+
+    /// Types into the field of this id.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub async fn fill(&self, id: &str, text: &str) {
+        let field = self.driver.find(By::Id(id)).await.unwrap();
+        field.clear().await.unwrap();
+        field.send_keys(text).await.unwrap();
+    }
+
+    /// Clicks on what this selector finds.
+    ///
+    /// # Panics
+    /// If it finds nothing that can be clicked.
+    pub async fn click(&self, selector: &str) {
+        self.driver.find(By::Css(selector)).await.unwrap().click().await.unwrap();
+    }
+
+    /// The cookies that a request from this page to its own host would carry.
+    ///
+    /// # Panics
+    /// If there is no page.
+    pub async fn cookies(&self) -> Vec<Cookie> {
+        self.driver.get_all_cookies().await.unwrap()
+    }
+
+    /// Makes the page as large, and light or dark.
+    ///
+    /// # Panics
+    /// If the browser cannot.
+    pub async fn resize(&self, (width, height): (u32, u32), scheme: &str) {
+        let devtools = self.driver.cdp();
+        devtools.emulation().set_device_metrics_override(width, height, 1.0, false).await.unwrap();
+        let feature = MediaFeature { name: "prefers-color-scheme".into(), value: scheme.into() };
+        devtools.send(SetEmulatedMedia { media: None, features: Some(vec![feature]) }).await.unwrap();
+    }
+
+    /// Saves the whole page as `output/NAME.png`; gives back where.
+    ///
+    /// # Panics
+    /// If it cannot be saved.
+    pub async fn save(&self, name: &str) -> PathBuf {
+        let folder = tests_folder().join("output");
+        tokio::fs::create_dir_all(&folder).await.unwrap();
+        let path = folder.join(format!("{name}.png"));
+        // Transitions and the caret make pictures differ from run to run.
+        sleep(Duration::from_millis(200)).await;
+        let size = "const d = document.documentElement; return [d.clientWidth, Math.max(d.clientHeight, d.scrollHeight)]";
+        let size = self.run(size, &[]).await;
+        let clip = json!({ "x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1 });
+        let wish = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
+        let image = self.driver.cdp().send_raw("Page.captureScreenshot", wish).await.unwrap();
+        let image = base64_decoded(image["data"].as_str().unwrap());
+        tokio::fs::write(&path, image).await.unwrap();
+        path
+    }
+}
+
+impl Drop for Browser {
+    /// Ends the session, and with it Chromium, without the runtime: that may be what waits for this.
+    fn drop(&mut self) {
+        let session = self.driver.session_id().clone();
+        let _ = self.driver.clone().leak();
+        let end = || {
+            let mut driver = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
+            driver.set_read_timeout(Some(Duration::from_secs(5)))?;
+            write!(
+                driver,
+                "DELETE /session/{session} HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
+            )?;
+            driver.read(&mut [0; 64])
+        };
+        let _ = end();
+    }
+}
+
+fn base64_decoded(text: &str) -> Vec<u8> {
+    use base64::{Engine as _, engine::general_purpose::STANDARD};
+    STANDARD.decode(text).unwrap()
+}
+
+const ARGUMENTS: [&str; 10] = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--force-color-profile=srgb",
+    "--window-size=1280,800",
+];
