@@ -211,7 +211,16 @@ impl Refresher for AuthServer {
             let Some(token) = &claims.refresh_token else { return Err(Refusal::RefreshTokenExpired.into()) };
             let key = digest("hallpass refresh token", token.expose());
             let (line, claims) = (Arc::clone(&self.line), claims.clone());
-            let work = carried(async move { line.renew(&claims).await });
+            let work = carried(async move {
+                let renewed = line.renew(&claims).await;
+                let outcome = match renewed {
+                    Ok(_) => "ok",
+                    Err(NotAdmitted::Refused(_)) => "refused",
+                    Err(_) => "unavailable",
+                };
+                metrics::counter!("hallpass_refreshes_total", "outcome" => outcome).increment(1);
+                renewed
+            });
             let renewed = self.flights.run(key, work).await;
             renewed.unwrap_or(Err(Outage::of(WHAT).into())).map(|claims| Claims::clone(&claims))
         })

@@ -54,7 +54,8 @@ impl Settings {
         let returns = shared.return_policy(&url);
         let sibling = |address: &String| {
             let known = returns.parse(address).map_err(|_| {
-                let problem = format!("`{address}` is not an address of a host below parent_domain");
+                let domain = &shared.domain;
+                let problem = format!("`{address}` is not an address such as https://admin.{domain}/");
                 texts.invalid("satellite.siblings", problem)
             })?;
             Ok((known.host().to_owned(), known.to_string()))

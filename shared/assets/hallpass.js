@@ -38,6 +38,7 @@
   all("form[data-busy]", (form) => {
     const button = form.querySelector("[type=submit]");
     const text = button.textContent;
+    form.action += location.hash; // redirects keep it
     let timer = 0;
     const reset = () => {
       clearTimeout(timer);

@@ -93,9 +93,16 @@ impl Bearers {
 
     /// The header to send: the newest, never printed.
     pub fn header(&self) -> Option<HeaderValue> {
-        let mut value = HeaderValue::try_from(format!("Bearer {}", self.0.first()?.expose())).ok()?;
-        value.set_sensitive(true);
-        Some(value)
+        self.headers().next()
+    }
+
+    /// One for each secret, newest first: for asking what the other side has.
+    pub fn headers(&self) -> impl Iterator<Item = HeaderValue> {
+        self.0.iter().filter_map(|bearer| {
+            let mut value = HeaderValue::try_from(format!("Bearer {}", bearer.expose())).ok()?;
+            value.set_sensitive(true);
+            Some(value)
+        })
     }
 
     /// Whether the request carries one of them.
@@ -139,7 +146,7 @@ impl Fingerprint {
         let mut compare = |setting: &str, ours: &str, theirs: &str| {
             if ours != theirs {
                 differences
-                    .push(format!("`{setting}` differs: `{ours}` here, `{theirs}` on the auth server"));
+                    .push(format!("`{setting}` differs: `{ours}` here, `{theirs}` on the auth server; give both the same"));
             }
         };
         compare("cookie.name", &self.cookie_name, &auth_server.cookie_name);

@@ -131,7 +131,10 @@ pub async fn health(settings: &ServerSettings) -> Result<(), String> {
         http_client::send("the admin listener", client.get(format!("http://{address}/healthz"))).await;
     match reply {
         Ok(reply) if reply.status.is_success() => Ok(()),
-        Ok(reply) => Err(format!("http://{address}/healthz answered {}", reply.status)),
+        Ok(reply) => Err(format!(
+            "http://{address}/healthz answered {}; is that the admin listener (setting `server.admin_listen`)?",
+            reply.status
+        )),
         Err(_) => Err(format!(
             "nothing answers on http://{address}/healthz (setting `server.admin_listen`); is the server running, with \
              these settings?"

@@ -108,8 +108,11 @@ impl ReturnPolicy {
     /// # Errors
     /// [`NotOurs`] for anything outside the grammar; use [`ReturnPolicy::home`] then.
     pub fn parse(&self, text: &str) -> Result<ReturnTo, NotOurs> {
-        let visible = |byte: u8| (0x21..=0x7e).contains(&byte) && byte != b'\\';
-        if text.is_empty() || text.len() > MAX_BYTES || !text.bytes().all(visible) {
+        let visible = |byte: u8| (0x21..=0x7e).contains(&byte);
+        // Browsers take a backslash for a slash, but not after the path: `?file=C:\x` is a query like any other.
+        let up_to_query = text.split(['?', '#']).next().unwrap_or_default();
+        let readable = text.bytes().all(visible) && !up_to_query.contains('\\');
+        if text.is_empty() || text.len() > MAX_BYTES || !readable {
             return Err(NotOurs);
         }
         if text.starts_with('/') { self.parse_path(text) } else { self.parse_absolute(text) }
@@ -221,8 +224,9 @@ mod tests {
 
     #[test]
     fn a_query_comes_back_byte_for_byte() {
-        let url = "https://app.example.com/deep/a%20b?q=%C4%8Daj+%26&x=1&&y=[z]&e=%2F%2Fevil.com";
+        let url = "https://app.example.com/deep/a%20b?q=%C4%8Daj+%26&x=1&&y=[z]&e=%2F%2Fevil.com&file=C:\\x#\\";
         assert_eq!(policy().parse(url).unwrap().as_str(), url);
+        assert!(policy().parse("https://app.example.com/a\\b?x=1").is_err());
     }
 
     proptest! {

@@ -4,6 +4,11 @@
 //! them, so that its bad days can be shown too.
 
 mod addresses;
+mod cookies;
 mod deployment;
+mod headers;
+mod refresh;
+mod satellites;
 mod sign_in;
 mod sign_out;
+pub(crate) mod wire;

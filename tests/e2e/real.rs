@@ -5,7 +5,15 @@
 
 use hallpass_tests::{World, browser::Browser, django::Django};
 
+mod demo;
+mod large_session;
+mod nextjs;
+mod no_scripts;
+mod official_client;
+mod refusals;
+mod renewal;
 mod sign_in;
+mod sign_out;
 
 const ORDINARY: (&str, &str) = ("user@example.com", "hallpass-demo");
 const ADMIN: (&str, &str) = ("admin@example.com", "hallpass-admin");

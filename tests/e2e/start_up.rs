@@ -4,7 +4,9 @@
 //! Why: whoever reads these messages is in a hurry. Each refusal is one sentence that names the key, where its value
 //! came from and what to do; here they stand word for word.
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hallpass_tests::{SECRET, folder::Folder, programs};
+use serde_json::json;
 
 mod admin;
 mod commands;
@@ -93,6 +95,18 @@ async fn said(cases: impl IntoIterator<Item = Case>) -> String {
         said.push_str(&case.says().await);
     }
     said
+}
+
+/// A reply that signs `name` in, with an access token that ends in so many seconds.
+fn short_lived(name: &str, seconds: i64) -> String {
+    let end = hallpass_shared::clock::Clock::now(&hallpass_shared::clock::SystemClock).as_seconds() + seconds;
+    let payload = URL_SAFE_NO_PAD.encode(json!({"exp": end, "user_id": name}).to_string());
+    let reply = json!({
+        "access": format!("e30.{payload}.{end}"),
+        "refresh": format!("refresh-{name}-{end}"),
+        "user": {"id": name, "email": format!("{name}@example.com"), "name": name},
+    });
+    reply.to_string()
 }
 
 const DOMAIN: &str = "parent_domain = \"example.com\"\n";

@@ -13,7 +13,7 @@ use std::{
 use serde_json::{Value, json};
 use thirtyfour::{
     BrowserCapabilitiesHelper as _, By, ChromiumLikeCapabilities as _, Cookie, DesiredCapabilities,
-    WebDriver,
+    WebDriver, WindowHandle,
     cdp::domains::emulation::{MediaFeature, SetEmulatedMedia},
 };
 use tokio::{
@@ -86,13 +86,21 @@ impl Browser {
         self.driver.goto(address).await.unwrap_or_else(|error| panic!("{address}: {error}"));
     }
 
-    /// Opens another window, as wide, and goes on there; gives back what [`Browser::turn_to`] takes.
+    /// The window that is open, for [`Browser::turn_to`].
     ///
     /// # Panics
     /// If there is none.
-    pub async fn open_window(&self, address: &str) -> thirtyfour::WindowHandle {
+    pub async fn window(&self) -> WindowHandle {
+        self.driver.window().await.unwrap()
+    }
+
+    /// Opens another window and goes on there.
+    ///
+    /// # Panics
+    /// If there is none.
+    pub async fn open_window(&self, address: &str) -> WindowHandle {
         let window = self.driver.new_window().await.unwrap();
-        self.driver.switch_to_window(window.clone()).await.unwrap();
+        self.turn_to(&window).await;
         self.open(address).await;
         window
     }
@@ -101,7 +109,7 @@ impl Browser {
     ///
     /// # Panics
     /// If it was closed.
-    pub async fn turn_to(&self, window: &thirtyfour::WindowHandle) {
+    pub async fn turn_to(&self, window: &WindowHandle) {
         self.driver.switch_to_window(window.clone()).await.unwrap();
     }
 
@@ -149,12 +157,18 @@ impl Browser {
     }
 
     /// Waits until this script returns true.
-    ///
-    /// # Panics
-    /// If it does not in time; with what the page shows instead.
     pub async fn wait(&self, what: &str, script: &str, arguments: &[Value]) {
+        self.wait_as_long(what, (script, arguments), PATIENCE).await;
+    }
+
+    /// Waits until this script returns true, for something that takes its time.
+    pub async fn wait_longer(&self, what: &str, script: &str, patience: Duration) {
+        self.wait_as_long(what, (script, &[]), patience).await;
+    }
+
+    async fn wait_as_long(&self, what: &str, (script, arguments): (&str, &[Value]), patience: Duration) {
         let started = Instant::now();
-        while started.elapsed() < PATIENCE {
+        while started.elapsed() < patience {
             // While a page is left, a script may find none.
             let held = self.driver.execute(script, arguments.to_vec()).await;
             if held.is_ok_and(|held| *held.json() == json!(true)) {

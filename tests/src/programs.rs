@@ -183,7 +183,7 @@ pub const APP: &str = "app.example.localhost";
 pub fn shared_settings(port: u16, app: &str, settings: &str) -> String {
     format!(
         "secret = \"{SECRET}\"\nparent_domain = \"example.localhost\"\nauth_url = \"http://{AUTH}:{port}\"\n\
-         return_to.allow = [\"{app}\"]\n{settings}"
+         return_to.allow = [\"{app}\"]\nrefresh.auth_server = \"http://127.0.0.1:{port}\"\n{settings}"
     )
 }
 

@@ -77,11 +77,11 @@ impl HttpBackend {
         if calls.user.is_some() {
             calls.sign_in.pointers.user.1 = Presence::Optional;
         }
+        let ca_file = reader.common.ca_file.as_deref();
         let client = || {
-            http_client::build(timeout, reader.common.ca_file.as_deref()).map_err(|error| {
-                let cause =
-                    std::error::Error::source(&error).map(|cause| format!(": {cause}")).unwrap_or_default();
-                reader.texts.invalid("backend.ca_file", format!("{error}{cause}"))
+            http_client::build(timeout, ca_file).map_err(|error| {
+                let path = ca_file.map(|path| format!("{}: ", path.display())).unwrap_or_default();
+                reader.texts.invalid("backend.ca_file", format!("{path}{}", causes(&error)))
             })
         };
         Ok(Self {

@@ -22,7 +22,11 @@ pub(super) fn read(texts: &Texts, text: &SharedText) -> Result<SecretRing, Setti
         (None, None, Some(file)) => ("secret_file", from_file(texts, file)?),
         _ => return Err(several(texts)),
     };
-    let weak = |place: String, weak| texts.invalid(key, format!("{place}{weak}; {REMEDY}"));
+    let weak = |place: String, weak| {
+        let keep = "(or, to keep an old one, set insecure_short_secret = true)";
+        let keep = if weak == WeakSecret::Short { format!(" {keep}") } else { String::new() };
+        texts.invalid(key, format!("{place}{weak}; {REMEDY}{keep}"))
+    };
     let count = secrets.len();
     for (index, secret) in secrets.iter().enumerate() {
         let place = if count == 1 { String::new() } else { format!("secret {} of {count} ", index + 1) };

@@ -28,8 +28,11 @@ pub(super) fn explain(error: &Error, section: Option<&str>) -> (String, String) 
         Kind::InvalidValue(Actual::Str(found), expected) => format!("`{found}` is not {expected}"),
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
             let expected = plain(expected);
-            let twice = from_environment && expected == TEXT;
-            let hint = if twice { " (in the environment with two pairs: '\"…\"')" } else { "" };
+            let hint = match expected {
+                TEXT if from_environment => " (in the environment with two pairs: '\"…\"')".to_owned(),
+                SECTION if from_environment => format!(" (in the environment {}__KEY)", variable(&path.join("."))),
+                _ => String::new(),
+            };
             format!("has a wrong type; expected {expected}{hint}")
         }
         Kind::UnknownVariant(found, known) => format!("`{found}` is not known; use {}", either(known)),
@@ -86,13 +89,14 @@ fn plain(expected: &str) -> &str {
         "a boolean" => "true or false",
         "a sequence" => "a list, in brackets",
         "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number, not negative",
-        "a map" => "a section",
-        other if other.starts_with("struct ") => "a section",
+        "a map" => SECTION,
+        other if other.starts_with("struct ") => SECTION,
         other if other.starts_with("enum ") => "a text in quotes, one of a few words",
         other => other,
     }
 }
 
 const TEXT: &str = "a text in quotes";
+const SECTION: &str = "a section";
 /// Not among the known: they are for the environment.
 const NEXTAUTH: &str = "NEXTAUTH_";

@@ -30,7 +30,8 @@ async fn a_sign_in_sets_one_cookie_for_the_whole_domain() {
 #[tokio::test]
 async fn on_https_the_cookies_have_prefixes_and_are_secure() {
     // threat-model C1, B10
-    let auth = auth_on_https(&backend().await).router();
+    let backend = backend().await;
+    let auth = auth_on_https(&backend).router();
     let issued = ask(&auth, Request::get("/api/auth/csrf").body(Body::empty()).unwrap()).await;
     insta::assert_snapshot!(lines(&issued), @"__Host-next-auth.csrf-token=[redacted]; HttpOnly; SameSite=Lax; Secure; Path=/");
     let cookie = issued.set_cookies()[0].split(';').next().unwrap().to_owned();

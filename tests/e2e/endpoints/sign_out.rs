@@ -24,7 +24,11 @@ async fn signing_out_on_any_host_deletes_the_cookie_and_ends_every_copy() {
             (StatusCode::OK, json!({"url": site.world.url(name, "/bye")}))
         );
         insta::allow_duplicates! {
-            insta::assert_snapshot!(lines(&answer), @"");
+            insta::assert_snapshot!(lines(&answer), @"
+            next-auth.session-token=; HttpOnly; SameSite=Lax; Path=/; Domain=example.localhost; Max-Age=0
+            next-auth.session-token=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0
+            hallpass.session-binding=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0
+            ");
         }
         assert_eq!(session_cookies(&visitor), Vec::<String>::new());
         assert_eq!(session(&mut visitor, APP).await, json!({}));

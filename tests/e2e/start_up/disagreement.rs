@@ -1,1 +1,110 @@
-//! To be written.
+//! The classic failure: a satellite and an auth server that cannot read each other's sessions. It is said in `check`,
+//! in the log and in `/readyz`.
+
+use hallpass_tests::{
+    SECRET,
+    programs::{self, AUTH, Ended, Programs, Server, port, shared_settings},
+    scripted::ScriptedBackend,
+};
+use insta::assert_snapshot;
+
+const OTHER: &str = "yF3pKq8ZtB6nVw1sXc9LmR4jHd7Gg2Qe";
+
+/// What the satellite's `check` says when its settings have `from` changed `to`.
+async fn check(programs: &Programs, from: &str, to: &str) -> Ended {
+    let path = programs.app.folder.path();
+    let settings = std::fs::read_to_string(path.join("hallpass.toml")).unwrap();
+    assert!(settings.contains(from), "{from}");
+    std::fs::write(path.join("changed.toml"), settings.replace(from, to)).unwrap();
+    programs::run("satellite", path, &["--config", "changed.toml", "check"], &[]).await
+}
+
+fn anonymous(programs: &Programs, text: &str) -> String {
+    let ports = [(programs.auth.port, "AUTH"), (programs.app.port, "APP")];
+    ports
+        .iter()
+        .fold(text.to_owned(), |text, (port, name)| text.replace(&format!(":{port}"), &format!(":{name}")))
+}
+
+#[tokio::test]
+async fn check_says_what_differs() {
+    let backend = ScriptedBackend::start(&[]).await;
+    let programs = Programs::start(&backend.settings()).await;
+    let same = check(&programs, SECRET, SECRET).await;
+    assert_eq!((same.code, same.stderr.as_str()), (0, ""));
+    assert_snapshot!(anonymous(&programs, &same.stdout), @r"
+    settings: ok, http://app.example.localhost:APP/ under http://auth.example.localhost:AUTH/
+    auth server: reached; secret, cookie and dialect agree
+    all is well
+    ");
+    let secret = format!("secret = \"{SECRET}\"");
+    let address = format!("auth_server = \"http://127.0.0.1:{}\"", programs.auth.port);
+    let mut all = String::new();
+    for (from, to) in [
+        (SECRET, OTHER.to_owned()),
+        (&secret, format!("secrets = [\"{OTHER}\", \"{SECRET}\"]")),
+        ("[backend]", "[cookie]\ndialect = \"authjs-v5\"\n[backend]".to_owned()),
+        ("[backend]", "[cookie]\nname = \"session\"\n[backend]".to_owned()),
+        (&address, format!("auth_server = \"http://127.0.0.1:{}\"", programs.app.port)),
+        (&address, "auth_server = \"http://127.0.0.1:9\"".to_owned()),
+        (&address, "auth_server = [\"http://nowhere.invalid\", \"http://127.0.0.1:9\"]".to_owned()),
+    ] {
+        let ended = check(&programs, from, &to).await;
+        assert_eq!(ended.code, 1);
+        all += &anonymous(&programs, &ended.stderr);
+    }
+    assert_snapshot!(all, @r"
+    satellite: the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`
+    satellite: the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`
+    satellite: `cookie.name` differs: `authjs.session-token` here, `next-auth.session-token` on the auth server
+    `cookie.dialect` differs: `authjs-v5` here, `next-auth-v4` on the auth server
+    satellite: `cookie.name` differs: `session` here, `next-auth.session-token` on the auth server
+    satellite: what answers at http://127.0.0.1:APP/ is no Hallpass auth server (it said 401 Unauthorized); check `refresh.auth_server`
+    satellite: the auth server cannot be reached at http://127.0.0.1:9/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
+    satellite: the auth server cannot be reached at http://nowhere.invalid/, http://127.0.0.1:9/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
+    ");
+    // A rotation under way is no difference.
+    let rolling = check(&programs, &secret, &format!("secrets = [\"{SECRET}\", \"{OTHER}\"]")).await;
+    assert_eq!(rolling.code, 0, "{}", rolling.stderr);
+}
+
+#[tokio::test]
+async fn a_satellite_with_another_secret_serves_and_says_so() {
+    let backend = ScriptedBackend::start(&[("ada", "password")]).await;
+    let (auth, app) = ((port(), port()), (port(), port()));
+    let origin = format!("http://app.example.localhost:{}", app.0);
+    let shared = shared_settings(auth.0, &origin, &backend.settings());
+    let auth = Server::start("auth-server", auth, &shared).await;
+    let settings = format!("{}\n[satellite]\nurl = \"{origin}\"\n", shared.replace(SECRET, OTHER));
+    let app = Server::start("satellite", app, &settings).await;
+    let line = app.logged("agreement", |line| line["level"] == "ERROR").await;
+    assert_snapshot!(line["message"].as_str().unwrap(), @"sessions cannot be shared: the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`");
+    let ready = app.ask_admin("/readyz").await;
+    assert_eq!(ready.status, 503);
+    assert_snapshot!(ready.body, @r#"{"ready":false,"checks":[{"name":"auth server","ok":false,"detail":"the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`"}]}"#);
+    assert_eq!(app.ask_admin("/healthz").await.status, 200, "it runs all the same");
+    // And it harms nobody: the visitor stays signed in where the secret is right.
+    let programs = Programs { auth, app };
+    let mut visitor = programs.visitor();
+    visitor.sign_in("ada", "password").await;
+    let mut at_app = programs.at_app(&visitor);
+    assert_eq!(at_app.fetch(programs::APP, "/api/auth/session").await.body, "{}");
+    assert_eq!(at_app.jar, visitor.jar);
+    assert_eq!(visitor.fetch(AUTH, "/api/auth/session").await.json()["user"]["name"], "ada");
+}
+
+#[tokio::test]
+async fn a_satellite_that_was_first_finds_the_auth_server_later() {
+    let backend = ScriptedBackend::start(&[]).await;
+    let (auth, app) = ((port(), port()), (port(), port()));
+    let origin = format!("http://app.example.localhost:{}", app.0);
+    let shared = shared_settings(auth.0, &origin, &backend.settings());
+    let settings = format!("{shared}\n[satellite]\nurl = \"{origin}\"\n");
+    let app = Server::start("satellite", app, &settings).await;
+    let line = app.logged("agreement", |line| line["level"] == "WARN").await;
+    let said = line["message"].as_str().unwrap().replace(&auth.0.to_string(), "AUTH");
+    assert_snapshot!(said, @"the auth server cannot be reached at http://127.0.0.1:AUTH/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)");
+    assert_eq!(app.ask_admin("/readyz").await.status, 200, "sessions are read without it");
+    let _auth = Server::start("auth-server", auth, &shared).await;
+    app.logged("agreement", |line| line["level"] == "INFO").await;
+}

@@ -25,7 +25,19 @@ async fn a_secret_that_could_be_guessed() {
         secret("").variable("NEXTAUTH_SECRET", "short"),
         secret("").variable("AUTH_SECRET", "short").at_satellite(),
     ];
-    assert_snapshot!(said(cases).await, @"");
+    assert_snapshot!(said(cases).await, @r"
+    auth-server: setting `secret` (neither in hallpass.toml nor as HALLPASS_SECRET in the environment): is missing; make one with `auth-server secret`
+    auth-server: setting `secret` (from hallpass.toml): is empty; make one with `auth-server secret`
+    auth-server: setting `secret` (from hallpass.toml): has fewer than 32 bytes; make one with `auth-server secret` (or, to keep an old one, set insecure_short_secret = true)
+    satellite: setting `secret` (from hallpass.toml): is a sample value from documentation, which everybody knows; make one with `auth-server secret`
+    auth-server: setting `secret` (from hallpass.toml): has too little variety to be random; make one with `auth-server secret`
+    auth-server: setting `secrets` (from hallpass.toml): is empty; make one with `auth-server secret`
+    auth-server: setting `secrets` (from hallpass.toml): secret 2 of 2 is empty; make one with `auth-server secret`
+    auth-server: setting `secrets` (from hallpass.toml): secret 2 of 2 has fewer than 32 bytes; make one with `auth-server secret` (or, to keep an old one, set insecure_short_secret = true)
+    auth-server: setting `secret` (from HALLPASS_SECRET in the environment): is empty; make one with `auth-server secret`
+    auth-server: setting `NEXTAUTH_SECRET` (from NEXTAUTH_SECRET in the environment): has fewer than 32 bytes; make one with `auth-server secret` (or, to keep an old one, set insecure_short_secret = true)
+    satellite: setting `NEXTAUTH_SECRET` (from AUTH_SECRET in the environment): has fewer than 32 bytes; make one with `auth-server secret` (or, to keep an old one, set insecure_short_secret = true)
+    ");
 }
 
 #[tokio::test]
@@ -39,7 +51,13 @@ async fn a_secret_that_is_not_where_it_should_be() {
         secret(&format!("secret = \"{SECRET}\"\n{file}")),
         secret(file).variable("HALLPASS_SECRET", SECRET).at_satellite(),
     ];
-    assert_snapshot!(said(cases).await, @"");
+    assert_snapshot!(said(cases).await, @r"
+    auth-server: setting `secret_file` (from hallpass.toml): /nowhere/secret cannot be read: No such file or directory (os error 2); make it with `auth-server secret > /nowhere/secret`
+    auth-server: setting `secret_file` (from hallpass.toml): / cannot be read: Is a directory (os error 21)
+    auth-server: setting `secret_file` (from hallpass.toml): is empty; make one with `auth-server secret`
+    auth-server: setting `secret` (from hallpass.toml): is given more than once, as `secret` (from hallpass.toml) and `secret_file` (from hallpass.toml); keep one
+    satellite: setting `secret` (from HALLPASS_SECRET in the environment): is given more than once, as `secret` (from HALLPASS_SECRET in the environment) and `secret_file` (from hallpass.toml); keep one
+    ");
 }
 
 #[tokio::test]
@@ -56,5 +74,13 @@ async fn a_secret_in_a_wrong_place_is_not_repeated() {
     ];
     let said = said(cases).await;
     assert!(!said.contains(SECRET), "{said}");
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @r#"
+    auth-server: setting `--config` (from the command line): hallpass.toml is no TOML at line 1, column 10: string values must be quoted, expected literal string
+    auth-server: setting `--config` (from the command line): hallpass.toml is no TOML at line 1, column 43: invalid basic string, expected `"`
+    auth-server: setting `--config` (from the command line): hallpass.toml is no TOML at line 1, column 45: unexpected key or value, expected newline, `#`
+    auth-server: setting `--config` (from the command line): hallpass.toml is no TOML at line 2, column 1: duplicate key
+    auth-server: setting `secret` (from hallpass.toml): has a wrong type; expected a text in quotes
+    auth-server: setting `secrets` (from hallpass.toml): has a wrong type; expected a list, in brackets
+    auth-server: setting `secrets` (from HALLPASS_SECRETS in the environment): has a wrong type; expected a list, in brackets
+    "#);
 }

@@ -1,0 +1,220 @@
+//! Renewals, seen from the browser: once, for everybody, and an outage is no sign-out.
+
+use std::{sync::Arc, time::Duration};
+
+use axum::{Router, body::Body};
+use hallpass_shared::clock::{Clock as _, FixedClock, UnixTime};
+use hallpass_tests::{
+    Answer, Visitor,
+    scripted::{Reply, ScriptedBackend},
+};
+use http::{Request, StatusCode};
+use serde_json::{Value, json};
+
+use super::deployment::{
+    ADMIN, ALICE, APP, AUTH, Deployment, FAR, PASSWORD, alice_with, ask, auth_with_clock, backend, get, grant,
+    session, session_cookies,
+};
+
+#[tokio::test]
+async fn fifty_requests_at_once_renew_once() {
+    // threat-model R1
+    let site = Deployment::start().await;
+    let stale = site.alice_to_be_renewed().await;
+    let requests = (0..50).map(|number| {
+        let mut visitor = stale.clone();
+        let host = if number % 2 == 0 { APP } else { ADMIN };
+        async move { (visitor.fetch(host, "/api/auth/session").await, visitor) }
+    });
+    let answers = futures_util::future::join_all(requests).await;
+    assert_eq!(site.renewals(), 1);
+    let first = site.claims(&answers[0].1).unwrap();
+    assert_ne!(first.refresh_token.as_ref().unwrap().expose(), "refresh-1");
+    for (answer, visitor) in answers {
+        assert_eq!((answer.status, answer.json().get("error")), (StatusCode::OK, None));
+        assert_eq!(answer.json()["user"]["id"], ALICE);
+        let claims = site.claims(&visitor).unwrap();
+        assert_eq!(claims.refresh_token.unwrap().expose(), first.refresh_token.as_ref().unwrap().expose());
+        assert_eq!(claims.sid, first.sid);
+    }
+}
+
+#[tokio::test]
+async fn a_late_request_with_the_old_cookie_gets_what_was_kept() {
+    // threat-model R3
+    let site = Deployment::start().await;
+    let late = site.alice_to_be_renewed().await;
+    let mut visitor = late.clone();
+    session(&mut visitor, APP).await;
+    assert_eq!(site.renewals(), 1);
+    let renewed = site.claims(&visitor).unwrap();
+    for host in [APP, ADMIN, AUTH] {
+        let mut late = late.clone();
+        let answer = late.fetch(host, "/api/auth/session").await;
+        assert_eq!((&answer.json()["user"]["id"], answer.json().get("error")), (&json!(ALICE), None), "{host}");
+        let repaired = site.claims(&late).unwrap();
+        assert_eq!(repaired.refresh_token.unwrap().expose(), renewed.refresh_token.as_ref().unwrap().expose());
+    }
+    assert_eq!(site.renewals(), 0, "nobody is asked again");
+}
+
+/// An auth server whose time stands still, and a browser's cookies.
+struct StillSite {
+    backend: ScriptedBackend,
+    clock: Arc<FixedClock>,
+    auth: Router,
+}
+
+impl StillSite {
+    /// With a session whose access token lives for `life`.
+    async fn begin(life: Duration) -> (Self, String) {
+        let clock = Arc::new(FixedClock::at(UnixTime::from_seconds(1_800_000_000)));
+        let backend = backend().await;
+        let auth = auth_with_clock(&backend, clock.clone()).router();
+        let site = Self { backend, clock, auth };
+        site.backend.answer_next(grant(1, site.in_a(life), &alice_with(1)));
+        let csrf = ask(&site.auth, Request::get("/api/auth/csrf").body(Body::empty()).unwrap()).await;
+        let fields = json!({"username": ALICE, "password": PASSWORD, "csrfToken": csrf.json()["csrfToken"]});
+        let request = Request::post("/api/auth/callback/credentials")
+            .header("content-type", "application/json")
+            .header("cookie", kept(&csrf))
+            .body(Body::from(fields.to_string()))
+            .unwrap();
+        let answer = ask(&site.auth, request).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{answer:?}");
+        site.backend.take_received();
+        (site, kept(&answer))
+    }
+
+    fn in_a(&self, life: Duration) -> i64 {
+        self.clock.now().plus(life).as_seconds()
+    }
+
+    /// The session, the cookie that came with it, and how often the backend was asked.
+    async fn session(&self, cookies: &str) -> (Value, String, usize) {
+        let answer = ask(&self.auth, get("/api/auth/session", cookies)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{answer:?}");
+        (answer.json(), kept(&answer), self.backend.take_received().len())
+    }
+}
+
+/// The cookies that a browser would send back.
+fn kept(answer: &Answer) -> String {
+    let lines = answer.set_cookies();
+    let kept = lines.iter().filter(|line| !line.contains("Max-Age=0"));
+    kept.map(|line| line.split(';').next().unwrap()).collect::<Vec<_>>().join("; ")
+}
+
+const HOUR: Duration = Duration::from_hours(1);
+const MINUTE: Duration = Duration::from_mins(1);
+const SECOND: Duration = Duration::from_secs(1);
+
+#[tokio::test]
+async fn what_was_kept_is_given_for_the_grace_time_and_not_a_second_longer() {
+    // threat-model R3
+    let (site, first) = StillSite::begin(HOUR).await;
+    site.clock.advance(HOUR);
+    assert_eq!(site.session(&first).await.2, 1);
+    for (wait, asked) in [(SECOND, 0), (MINUTE - SECOND, 0), (SECOND, 1)] {
+        site.clock.advance(wait);
+        let (session, _, renewals) = site.session(&first).await;
+        assert_eq!((&session["user"]["id"], renewals), (&json!(ALICE), asked), "{wait:?} later");
+    }
+}
+
+#[tokio::test]
+async fn two_generations_back_nothing_is_kept() {
+    // threat-model R3
+    let (site, first) = StillSite::begin(HOUR).await;
+    site.clock.advance(HOUR);
+    site.backend.answer_next(grant(2, site.in_a(SECOND * 31), &alice_with(1)));
+    let (_, second, asked) = site.session(&first).await;
+    assert_eq!(asked, 1);
+    site.clock.advance(SECOND);
+    site.backend.answer_next(grant(3, FAR, &alice_with(1)));
+    let (_, third, asked) = site.session(&second).await;
+    assert_eq!(asked, 1);
+    assert_eq!(site.session(&second).await.2, 0, "one back is kept");
+    assert_eq!(site.session(&third).await.2, 0, "it is fresh");
+    site.backend.answer_next(Reply::Text(401, "application/json", "{}".into()));
+    let (session, _, asked) = site.session(&first).await;
+    assert_eq!((session, asked), (json!({}), 1), "the backend decides, and a strict one says no");
+}
+
+#[tokio::test]
+async fn an_outage_is_told_and_signs_nobody_out() {
+    // threat-model R4, K7
+    let site = Deployment::start().await;
+    let mut visitor = site.alice_to_be_renewed().await;
+    let failures: [fn() -> Reply; 4] = [
+        || Reply::Text(500, "text/html", "<h1>Traceback</h1>".into()),
+        || Reply::Text(200, "application/json", "{}".into()),
+        || Reply::Close,
+        || Reply::Hang(Duration::from_mins(1)),
+    ];
+    for failure in failures {
+        for host in [AUTH, APP] {
+            site.backend.answer_next(failure());
+            let answer = visitor.fetch(host, "/api/auth/session").await;
+            assert_eq!((answer.status, answer.set_cookies()), (StatusCode::OK, Vec::new()), "the cookie stays");
+            assert_eq!(answer.json()["error"], "RefreshAccessTokenError");
+            assert_eq!(answer.json()["user"]["id"], ALICE);
+        }
+    }
+    site.backend.answer_next(Reply::Text(502, "text/html", String::new()));
+    assert_eq!(visitor.visit(APP, "/").await.status, StatusCode::OK, "who is there is still known");
+    let recovered = session(&mut visitor, APP).await;
+    assert_eq!((&recovered["user"]["id"], recovered.get("error")), (&json!(ALICE), None), "without a new sign-in");
+}
+
+#[tokio::test]
+async fn with_the_backend_gone_sessions_live_on_until_it_is_back() {
+    // threat-model R4
+    let site = Deployment::start().await;
+    let mut fresh = site.alice().await;
+    let mut soon = site.alice_but(|claims| claims.access_token_expires = claims.issued_at.map(|at| at.plus(SECOND * 20))).await;
+    let mut stale = site.alice_to_be_renewed().await;
+    for _ in 0..4 {
+        site.backend.answer_next(Reply::Text(503, "text/plain", String::new()));
+    }
+    for visitor in [&mut fresh, &mut soon] {
+        let told = session(visitor, APP).await;
+        assert_eq!((&told["user"]["id"], told.get("error")), (&json!(ALICE), None), "nobody notices");
+    }
+    assert_eq!(session(&mut stale, APP).await["error"], "RefreshAccessTokenError");
+    let Visitor { jar, .. } = &stale;
+    assert!(jar.keys().any(|(name, _)| name.contains("session-token")));
+}
+
+#[tokio::test]
+async fn a_definite_no_of_the_backend_ends_the_session() {
+    // threat-model R4, R10
+    for host in [AUTH, APP] {
+        let site = Deployment::start().await;
+        let mut visitor = site.alice_to_be_renewed().await;
+        site.backend.answer_next(Reply::Text(401, "application/json", r#"{"code":"token_not_valid"}"#.into()));
+        let answer = visitor.fetch(host, "/api/auth/session").await;
+        assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "{}"));
+        assert_eq!(session_cookies(&visitor), Vec::<String>::new());
+    }
+    let site = Deployment::start().await;
+    let mut visitor = site.alice_to_be_renewed().await;
+    site.backend.answer_next(Reply::Text(401, "application/json", "{}".into()));
+    let answer = visitor.visit(APP, "/deep").await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    assert!(answer.location().ends_with("&error=RefreshTokenExpired"), "{}", answer.location());
+    assert_eq!(session_cookies(&visitor), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_role_taken_away_is_gone_with_the_next_renewal() {
+    // threat-model T15
+    let site = Deployment::start().await;
+    let mut visitor = site.alice_but(|claims| {
+        claims.user.insert("isAdmin".into(), true.into());
+        claims.access_token_expires = claims.issued_at;
+    })
+    .await;
+    site.backend.answer_next(grant(9, FAR, &alice_with(1)));
+    assert_eq!(visitor.visit(ADMIN, "/").await.status, StatusCode::FORBIDDEN);
+}
