@@ -18,7 +18,7 @@ use hallpass_shared::{
     telemetry::carried,
     token::{Claims, Codec, SealError, SealedToken},
 };
-use http::{StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use url::Url;
 
 const WHAT: &str = "the auth server";
@@ -95,27 +95,23 @@ impl AuthServer {
 
     /// Compares secret, cookie name, domain and dialect with the auth server's.
     pub async fn agreement(&self) -> Agreement {
-        match self.line.get(FINGERPRINT).await {
-            Ok((reply, _)) if reply.status == StatusCode::OK => {
-                match serde_json::from_slice::<Fingerprint>(&reply.body) {
-                    Ok(theirs) => {
-                        let differences = self.fingerprint.differences(&theirs);
-                        if differences.is_empty() {
-                            Agreement::Agreed
-                        } else {
-                            Agreement::Differs(differences)
-                        }
-                    }
-                    Err(_) => self.line.stranger(StatusCode::OK),
-                }
+        let reply = match self.line.fingerprint().await {
+            Ok(reply) => reply,
+            Err(cause) => {
+                let named = self.line.named();
+                return Agreement::Unreachable(format!(
+                    "the auth server cannot be reached at {named} (setting `refresh.auth_server`): {cause}"
+                ));
+            }
+        };
+        match (reply.status, serde_json::from_slice::<Fingerprint>(&reply.body)) {
+            (StatusCode::OK, Ok(theirs)) => {
+                let differences = self.fingerprint.differences(&theirs);
+                if differences.is_empty() { Agreement::Agreed } else { Agreement::Differs(differences) }
             }
             // Without a bearer it knows, an auth server does not admit that the path exists.
-            Ok((reply, _)) if reply.status == StatusCode::NOT_FOUND => self.line.not_found().await,
-            Ok((reply, _)) => self.line.stranger(reply.status),
-            Err(cause) => Agreement::Unreachable(format!(
-                "the auth server cannot be reached at {} (setting `refresh.auth_server`): {cause}",
-                self.line.named()
-            )),
+            (StatusCode::NOT_FOUND, _) => self.line.not_found().await,
+            (status, _) => self.line.stranger(status),
         }
     }
 }
@@ -126,7 +122,7 @@ impl Line {
     }
 
     async fn not_found(&self) -> Agreement {
-        let is_ours = self.get("/api/auth/providers").await.is_ok_and(|(reply, _)| {
+        let is_ours = self.get("/api/auth/providers", None).await.is_ok_and(|reply| {
             let providers = serde_json::from_slice::<serde_json::Value>(&reply.body);
             providers.is_ok_and(|providers| providers.get("credentials").is_some())
         });
@@ -146,21 +142,33 @@ impl Line {
         Agreement::Differs(vec![problem])
     }
 
-    /// Asks the first address that answers; else there is the cause of the last failure.
-    async fn get(&self, path: &str) -> Result<(Reply, Url), String> {
-        let mut last = String::new();
-        for address in &self.addresses {
-            let Ok(url) = address.join(path) else { continue };
-            let mut request = self.client.get(url.clone());
-            if let Some(bearer) = self.bearers.header() {
-                request = request.header(header::AUTHORIZATION, bearer);
-            }
-            match http_client::exchange(request).await {
-                Ok(reply) => return Ok((reply, url)),
-                Err(cause) => last = cause,
+    /// Asked with each secret in turn: while secrets are changed, the other side may not know the newest.
+    async fn fingerprint(&self) -> Result<Reply, String> {
+        let mut last = Err("there is no secret".into());
+        for bearer in self.bearers.headers() {
+            last = self.get(FINGERPRINT, Some(bearer)).await;
+            if !last.as_ref().is_ok_and(|reply| reply.status == StatusCode::NOT_FOUND) {
+                break;
             }
         }
-        Err(last)
+        last
+    }
+
+    /// Asks the first address that answers; else there is the cause of the last failure.
+    async fn get(&self, path: &str, bearer: Option<HeaderValue>) -> Result<Reply, String> {
+        let mut last = Err("there is no address".into());
+        for address in &self.addresses {
+            let Ok(url) = address.join(path) else { continue };
+            let mut request = self.client.get(url);
+            if let Some(bearer) = &bearer {
+                request = request.header(header::AUTHORIZATION, bearer);
+            }
+            last = http_client::exchange(request).await;
+            if last.is_ok() {
+                break;
+            }
+        }
+        last
     }
 
     async fn ask(&self, path: &str, claims: &Claims) -> Result<Reply, Outage> {

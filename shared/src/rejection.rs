@@ -107,6 +107,10 @@ impl Rejection {
     }
 }
 
+/// Where trying again begins, for the page that shows a failure; rides on the response.
+#[derive(Clone, Debug)]
+pub struct RetryAt(pub String);
+
 impl From<AuthorizeError> for Rejection {
     fn from(error: AuthorizeError) -> Self {
         match error {

@@ -19,7 +19,7 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use http::{HeaderValue, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use hyper_util::{
     rt::{TokioExecutor, TokioIo, TokioTimer},
     server::{conn::auto, graceful::GracefulShutdown},
@@ -36,7 +36,7 @@ use crate::{
     client::{Peer, wants_page},
     cookie::{RequestCookies, SessionCookie},
     pages::PageKit,
-    rejection::Rejection,
+    rejection::{Rejection, RetryAt},
     telemetry::Trace,
 };
 
@@ -86,16 +86,16 @@ impl Stack {
 
 /// Turns a failure into a page or JSON with the request's id, and adds what every response has.
 async fn finish(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
-    let page = wants_page(request.headers()).then(|| request.headers().clone());
-    let retry = (request.method() == Method::GET).then(|| request.uri().clone());
+    let asked = wants_page(request.headers()).then(|| Asked::of(&request));
     let mut response = next.run(request).await;
     let id = Trace::current().map(|trace| trace.request_id);
     if let Some(rejection) = response.extensions().get::<Rejection>().cloned() {
-        let pages = page.as_ref().and_then(|headers| stack.pages.for_browser(headers));
-        let shown = match pages {
-            Some(pages) => {
-                let retry = retry.map(|uri| uri.to_string()).filter(|_| rejection.retry_after().is_some());
-                pages.rejection(&rejection, id.as_deref(), Some(retry.as_deref().unwrap_or("/")))
+        let page = asked.as_ref().and_then(|asked| Some((stack.pages.for_browser(&asked.language)?, asked)));
+        let shown = match page {
+            Some((pages, asked)) => {
+                let again = response.extensions().get::<RetryAt>().map(|RetryAt(url)| url.as_str());
+                let same = asked.same.as_deref().filter(|_| rejection.retry_after().is_some());
+                pages.rejection(&rejection, id.as_deref(), Some(again.or(same).unwrap_or("/")))
             }
             None => problem(&rejection, id.as_deref()),
         };
@@ -111,6 +111,23 @@ async fn finish(State(stack): State<Arc<Stack>>, request: Request, next: Next) -
         headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(year);
     }
     response
+}
+
+/// What a page about a failure needs of the request.
+struct Asked {
+    language: HeaderMap,
+    /// The address itself, if asking again does no harm.
+    same: Option<String>,
+}
+
+impl Asked {
+    fn of(request: &Request) -> Self {
+        let accepted = request.headers().get(header::ACCEPT_LANGUAGE);
+        Self {
+            language: accepted.map(|value| (header::ACCEPT_LANGUAGE, value.clone())).into_iter().collect(),
+            same: (request.method() == Method::GET).then(|| request.uri().to_string()),
+        }
+    }
 }
 
 /// RFC 9457.

@@ -14,7 +14,7 @@ use hallpass_shared::{
 };
 use serde::{Deserialize, de::DeserializeOwned};
 
-mod bad_cookies;
+pub(crate) mod bad_cookies;
 mod bad_session_tokens;
 mod csrf;
 mod independent;

@@ -193,6 +193,12 @@ impl Browser {
         self.wait(&format!("does it show {text:?}"), script, &[text.into()]).await;
     }
 
+    /// Waits until this element shows exactly this text.
+    pub async fn shows(&self, selector: &str, text: &str) {
+        let script = "return document.querySelector(arguments[0]).innerText === arguments[1]";
+        self.wait(&format!("does {selector} show {text:?}"), script, &[selector.into(), text.into()]).await;
+    }
+
     /// Types into the field of this id.
     ///
     /// # Panics

@@ -18,7 +18,7 @@ use crate::{
     key::log_id,
     provider::{AuthorizeError, Credentials},
     refresh::Grant,
-    rejection::Rejection,
+    rejection::{Rejection, RetryAt},
     return_to::ReturnTo,
     telemetry::causes,
 };
@@ -109,21 +109,25 @@ impl Endpoints {
                 attempt.mode.go(status, &self.address(self.dialect.denied_location), SetCookies::none())
             }
             (AuthorizeError::Denied, Mode::Redirect) => {
-                let to = (attempt.to != self.returns.home()).then(|| attempt.to.as_str());
-                let page = with_query(
-                    &self.pages.sign_in,
-                    &[("callbackUrl", to), ("error", Some("CredentialsSignin"))],
-                );
+                let page = self.form_again(attempt, Some("CredentialsSignin"));
                 attempt.mode.go(StatusCode::OK, &page, SetCookies::none())
             }
             (error, _) => self.fail(attempt, error.into()),
         }
     }
 
+    /// The sign-in page, on the way to the same place.
+    fn form_again(&self, attempt: &Attempt<'_>, error: Option<&str>) -> String {
+        let to = (attempt.to != self.returns.home()).then(|| attempt.to.as_str());
+        with_query(&self.pages.sign_in, &[("callbackUrl", to), ("error", error)])
+    }
+
     /// A status that says what is the matter; for the official clients with the address they need to read.
     fn fail(&self, attempt: &Attempt<'_>, rejection: Rejection) -> Response {
         if attempt.mode == Mode::Redirect {
-            return rejection.into_response();
+            let mut response = rejection.into_response();
+            response.extensions_mut().insert(RetryAt(self.form_again(attempt, None)));
+            return response;
         }
         let (status, code, _) = rejection.verdict();
         let url = self.address(&format!("/error?error={code}"));

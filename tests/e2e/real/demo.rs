@@ -43,7 +43,7 @@ impl Walk {
 
 #[tokio::test]
 async fn the_demo_shows_what_it_promises() {
-    let mut walk = Walk::begin().await;
+    let walk = Walk::begin().await;
     let said = walk.demo.output();
     for promised in [walk.url("app", ""), walk.url("admin", ""), walk.url("auth", "")] {
         assert!(said.contains(&promised), "{said}");

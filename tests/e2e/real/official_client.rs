@@ -110,7 +110,7 @@ async fn the_client_works_on_a_satellite(version: Version) {
     client.inject().await;
     of_the_ordinary_user(&client.call("getSession()").await);
     browser.run("document.body.innerHTML = '<div id=here></div>'; HallpassClient.mount(here)", &[]).await;
-    browser.sees("authenticated").await;
+    browser.shows("#na-status", "authenticated").await;
     let seen: Value = serde_json::from_str(&browser.text_of("#na-session").await).unwrap();
     of_the_ordinary_user(&seen);
 

@@ -3,6 +3,7 @@
 
 use hallpass_tests::{
     SECRET,
+    folder::Folder,
     programs::{self, AUTH, Ended, Programs, Server, port, shared_settings},
     scripted::ScriptedBackend,
 };
@@ -63,9 +64,25 @@ async fn check_says_what_differs() {
     satellite: the auth server cannot be reached at http://127.0.0.1:9/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
     satellite: the auth server cannot be reached at http://nowhere.invalid/, http://127.0.0.1:9/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
     ");
-    // A rotation under way is no difference.
+    // A rotation under way, step by step, is none.
     let rolling = check(&programs, &secret, &format!("secrets = [\"{SECRET}\", \"{OTHER}\"]")).await;
     assert_eq!(rolling.code, 0, "{}", rolling.stderr);
+}
+
+#[tokio::test]
+async fn a_satellite_that_missed_a_rotation_is_told() {
+    let backend = ScriptedBackend::start(&[]).await;
+    let (auth, app) = (port(), "http://app.example.localhost:8080");
+    let old = shared_settings(auth, app, &backend.settings());
+    let own = format!("secret = \"{SECRET}\"");
+    let ring = |secrets: &str| old.replace(&own, &format!("secrets = [{secrets}]"));
+    let _auth = Server::start("auth-server", (auth, port()), &ring(&format!("\"{OTHER}\", \"{SECRET}\""))).await;
+    let folder = Folder::new("rotation");
+    let satellite = format!("\n[satellite]\nurl = \"http://app.example.localhost:{auth}\"\n");
+    std::fs::write(folder.path().join("hallpass.toml"), old + &satellite).unwrap();
+    let ended = programs::run("satellite", folder.path(), &["--config", "hallpass.toml", "check"], &[]).await;
+    assert_eq!(ended.code, 1);
+    assert_snapshot!(ended.stderr, @"");
 }
 
 #[tokio::test]

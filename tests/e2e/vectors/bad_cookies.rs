@@ -28,16 +28,25 @@ use serde::Deserialize;
 use super::{cases, example_com, ring};
 
 #[derive(Deserialize)]
-struct Case {
-    id: String,
+pub(crate) struct Case {
+    pub(crate) id: String,
     /// The lines of one request.
-    cookie: Vec<String>,
+    pub(crate) cookie: Vec<String>,
     /// One outcome, or several joined by `|`.
-    expect: String,
-    why: String,
+    pub(crate) expect: String,
+    pub(crate) why: String,
 }
 
-const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
+impl Case {
+    pub(crate) fn all() -> Vec<Self> {
+        cases(include_str!("../../vectors/bad-cookies.json"))
+    }
+}
+
+/// The secret of the deployment whose cookies they are, on `https://*.example.com`.
+pub(crate) const SECRET: &str = "secret";
+
+pub(crate) const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 const ISSUED: UnixTime = UnixTime::from_seconds(NOW.as_seconds() - 60);
 const ISSUED_EARLIER: UnixTime = UnixTime::from_seconds(NOW.as_seconds() - 600);
 const DAY: Duration = Duration::from_hours(24);
@@ -57,7 +66,7 @@ impl Refresher for Counting {
 }
 
 /// A deployment, and what its cookies are called and hold.
-struct Site {
+pub(crate) struct Site {
     authenticator: Authenticator,
     refreshes: Arc<Counting>,
     dialect: Dialect,
@@ -90,7 +99,7 @@ fn large(mut claims: Claims) -> Claims {
 }
 
 impl Site {
-    fn new(dialect: Dialect) -> Self {
+    pub(crate) fn new(dialect: Dialect) -> Self {
         let policy = CookiePolicy::new(dialect, example_com(), Scheme::Https);
         let refreshes = Arc::new(Counting::default());
         let clock = Arc::new(FixedClock::at(NOW));
@@ -101,7 +110,7 @@ impl Site {
             access_token: Exposure::Hidden,
         };
         let authenticator = Authenticator {
-            codec: Codec::for_session(dialect, &ring(&["secret"]), &policy.name).unwrap(),
+            codec: Codec::for_session(dialect, &ring(&[SECRET]), &policy.name).unwrap(),
             cookie: SessionCookie::new(policy.clone()),
             callbacks: Arc::new(callbacks),
             revocations: Arc::default(),
@@ -113,7 +122,7 @@ impl Site {
     }
 
     /// The bytes of a line, which may hold what no header can.
-    fn expand(&self, line: &str) -> Vec<u8> {
+    pub(crate) fn expand(&self, line: &str) -> Vec<u8> {
         let mut line = line.replace("authjs", self.dialect.cookie_stem);
         for (placeholder, text) in &self.placeholders {
             line = line.replace(placeholder, text);
@@ -156,7 +165,7 @@ impl Site {
 fn placeholders(dialect: Dialect, codec: &Codec, policy: &CookiePolicy) -> Vec<(String, String)> {
     let seal = |codec: &Codec, claims: &Claims| codec.seal(claims).unwrap().expose().to_owned();
     let wrong_key = Codec::for_session(dialect, &ring(&["another secret"]), &policy.name).unwrap();
-    let other_purpose = Codec::for_purpose(dialect, &ring(&["secret"]), &policy.csrf_name).unwrap();
+    let other_purpose = Codec::for_purpose(dialect, &ring(&[SECRET]), &policy.csrf_name).unwrap();
     let mallory =
         Claims { sub: Some("mallory".into()), sid: Some("sid-of-mallory".into()), ..stale(alice()) };
     let old = Claims { issued_at: Some(ISSUED_EARLIER), ..alice() };
@@ -208,7 +217,7 @@ async fn every_request_is_alices_or_nobodys_and_refreshes_nothing() {
     // threat-model C2 to C6
     for dialect in [Dialect::NEXT_AUTH_V4, Dialect::AUTHJS_V5] {
         let site = Site::new(dialect);
-        for case in cases::<Case>(include_str!("../../vectors/bad-cookies.json")) {
+        for case in Case::all() {
             let at = format!("{}, {dialect:?}: {}", case.id, case.why);
             let outcome = site.outcome(&case.cookie).await;
             let expected = case.expect.split('|').any(|expected| expected == outcome);
