@@ -121,7 +121,7 @@ pub struct BrandSettings {
     pub name: String,
     /// An SVG, PNG, JPEG or WebP file shown above the form.
     pub logo_file: Option<PathBuf>,
-    /// Colours by name, as CSS colours: `brand`, `brand-ink`, `background`, …
+    /// Colours by name, as CSS colours: `brand`, `brand-ink`, `page`, …
     pub colors: std::collections::BTreeMap<String, String>,
     /// A style sheet added after ours.
     pub css_file: Option<PathBuf>,

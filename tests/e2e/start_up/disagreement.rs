@@ -56,10 +56,10 @@ async fn check_says_what_differs() {
     }
     assert_snapshot!(all, @r"
     satellite: the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`
-    satellite: the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`
-    satellite: `cookie.name` differs: `authjs.session-token` here, `next-auth.session-token` on the auth server
-    `cookie.dialect` differs: `authjs-v5` here, `next-auth-v4` on the auth server
-    satellite: `cookie.name` differs: `session` here, `next-auth.session-token` on the auth server
+    satellite: we seal with a secret that the auth server does not have; add it there first
+    satellite: `cookie.name` differs: `authjs.session-token` here, `next-auth.session-token` on the auth server; give both the same
+    `cookie.dialect` differs: `authjs-v5` here, `next-auth-v4` on the auth server; give both the same
+    satellite: `cookie.name` differs: `session` here, `next-auth.session-token` on the auth server; give both the same
     satellite: what answers at http://127.0.0.1:APP/ is no Hallpass auth server (it said 401 Unauthorized); check `refresh.auth_server`
     satellite: the auth server cannot be reached at http://127.0.0.1:9/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
     satellite: the auth server cannot be reached at http://nowhere.invalid/, http://127.0.0.1:9/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
@@ -76,13 +76,14 @@ async fn a_satellite_that_missed_a_rotation_is_told() {
     let old = shared_settings(auth, app, &backend.settings());
     let own = format!("secret = \"{SECRET}\"");
     let ring = |secrets: &str| old.replace(&own, &format!("secrets = [{secrets}]"));
-    let _auth = Server::start("auth-server", (auth, port()), &ring(&format!("\"{OTHER}\", \"{SECRET}\""))).await;
+    let _auth =
+        Server::start("auth-server", (auth, port()), &ring(&format!("\"{OTHER}\", \"{SECRET}\""))).await;
     let folder = Folder::new("rotation");
     let satellite = format!("\n[satellite]\nurl = \"http://app.example.localhost:{auth}\"\n");
     std::fs::write(folder.path().join("hallpass.toml"), old + &satellite).unwrap();
     let ended = programs::run("satellite", folder.path(), &["--config", "hallpass.toml", "check"], &[]).await;
     assert_eq!(ended.code, 1);
-    assert_snapshot!(ended.stderr, @"");
+    assert_snapshot!(ended.stderr, @"satellite: the auth server seals with a secret that is not among ours; add it to `secrets`");
 }
 
 #[tokio::test]
