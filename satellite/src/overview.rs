@@ -12,7 +12,7 @@ use axum::{
     routing::get,
 };
 use hallpass_shared::{clock::UnixTime, endpoints::Endpoints, pages::Overview, rejection::Rejection};
-use http::HeaderMap;
+use http::{HeaderMap, header};
 use serde_json::{Map, Value, json};
 
 use crate::{CurrentSession, Satellite, layer::Core};
@@ -42,11 +42,12 @@ pub(crate) fn router(satellite: &Satellite) -> Router {
         .with_state(site)
 }
 
-async fn lifetimes(CurrentSession(session): CurrentSession) -> Json<Value> {
-    Json(json!({
+async fn lifetimes(CurrentSession(session): CurrentSession) -> impl IntoResponse {
+    let ends = json!({
         "expires": session.expires.as_seconds(),
         "accessExpires": session.access_token_expires.map(UnixTime::as_seconds),
-    }))
+    });
+    ([(header::CACHE_CONTROL, "no-store")], Json(ends))
 }
 
 async fn show(

@@ -156,11 +156,11 @@ impl Fingerprint {
             |one: &Self, other: &Self| one.secrets.iter().any(|print| Some(print) == other.secrets.first());
         if !opens(self, auth_server) {
             differences.push(
-                "the auth server seals with a secret that is not among ours; add it to `secrets`".into(),
+                "the auth server seals with a secret that is not among this satellite's; add it to its `secrets`".into(),
             );
         } else if !opens(auth_server, self) {
             differences
-                .push("we seal with a secret that the auth server does not have; add it there first".into());
+                .push("this satellite seals with a secret that the auth server does not have; add it there first".into());
         }
         differences
     }
@@ -185,7 +185,7 @@ mod tests {
         let v4 = Dialect::NEXT_AUTH_V4;
         let ours = print(&["a"], "example.com", v4);
         assert!(ours.differences(&ours).is_empty());
-        assert!(ours.differences(&print(&["b"], "example.com", v4))[0].contains("not among ours"));
+        assert!(ours.differences(&print(&["b"], "example.com", v4))[0].contains("not among this satellite's"));
         assert!(ours.differences(&print(&["a"], "example.org", v4))[0].contains("`parent_domain` differs"));
         let other_dialect = ours.differences(&print(&["a"], "example.com", Dialect::AUTHJS_V5)).join("\n");
         assert!(other_dialect.contains("cookie.dialect") && other_dialect.contains("cookie.name"));

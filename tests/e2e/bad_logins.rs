@@ -48,19 +48,19 @@ const STAND_INS: [(&[&str], Style, Class, &str); 2] = [
 #[tokio::test]
 async fn attempts_from_the_sign_in_page_end_as_they_should() {
     // threat-model S1 to S11, B1, B3, K2 to K6
-    let (log, _guard) = Log::capture();
+    let log = Log::capture();
     try_all(Style::Page, &log).await;
 }
 
 #[tokio::test]
 async fn attempts_from_the_client_of_version_4_end_as_they_should() {
-    let (log, _guard) = Log::capture();
+    let log = Log::capture();
     try_all(Style::ClientV4, &log).await;
 }
 
 #[tokio::test]
 async fn attempts_from_the_client_of_version_5_end_as_they_should() {
-    let (log, _guard) = Log::capture();
+    let log = Log::capture();
     try_all(Style::ClientV5, &log).await;
 }
 

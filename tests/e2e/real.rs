@@ -6,6 +6,7 @@
 use hallpass_tests::{World, browser::Browser, django::Django};
 
 mod demo;
+mod gallery;
 mod large_session;
 mod nextjs;
 mod no_scripts;
@@ -47,7 +48,7 @@ impl Stage {
     async fn sign_in(&self, who: (&str, &str)) {
         self.open("auth", "/login").await;
         self.enter(who).await;
-        self.browser.sees("already signed in").await;
+        self.browser.sees("nothing more to do here").await;
     }
 
     /// Fills in the sign-in page that is open.

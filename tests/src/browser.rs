@@ -13,7 +13,7 @@ use std::{
 use serde_json::{Value, json};
 use thirtyfour::{
     BrowserCapabilitiesHelper as _, By, ChromiumLikeCapabilities as _, Cookie, DesiredCapabilities,
-    WebDriver, WindowHandle,
+    LoggingPrefsLogLevel, WebDriver, WindowHandle,
     cdp::domains::emulation::{MediaFeature, SetEmulatedMedia},
 };
 use tokio::{
@@ -71,6 +71,7 @@ impl Browser {
         }
         wishes.add_arg(&format!("--user-data-dir={}", profile.path().display())).unwrap();
         wishes.set_browser_option("prefs", preferences).unwrap();
+        wishes.set_browser_log_level(LoggingPrefsLogLevel::All).unwrap();
         #[expect(clippy::disallowed_methods, reason = "a test's client keeps no secrets")]
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let driver = WebDriver::builder(format!("http://127.0.0.1:{port}"), wishes).client(client).await;
@@ -225,6 +226,15 @@ impl Browser {
         self.driver.get_all_cookies().await.unwrap()
     }
 
+    /// What the browser complained about since the last call: scripts that fail, what the pages' policy forbids.
+    ///
+    /// # Panics
+    /// If it does not say.
+    pub async fn complaints(&self) -> Vec<String> {
+        let log = self.driver.browser_log().await.unwrap().into_iter().map(|entry| entry.message);
+        log.filter(|message| !message.contains("Failed to load resource")).collect()
+    }
+
     /// Makes the page as large, and light or dark.
     ///
     /// # Panics
@@ -280,7 +290,7 @@ fn base64_decoded(text: &str) -> Vec<u8> {
     STANDARD.decode(text).unwrap()
 }
 
-const ARGUMENTS: [&str; 10] = [
+const ARGUMENTS: [&str; 11] = [
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -289,6 +299,7 @@ const ARGUMENTS: [&str; 10] = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--hide-scrollbars",
     "--force-color-profile=srgb",
     "--window-size=1280,800",
 ];

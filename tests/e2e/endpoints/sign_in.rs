@@ -145,7 +145,7 @@ async fn what_a_sibling_sends_is_refused_without_a_hint() {
 #[tokio::test]
 async fn a_session_that_is_too_large_ends_on_a_page_and_in_the_log() {
     // threat-model C8
-    let (log, _guard) = Log::capture();
+    let log = Log::capture();
     let site = Deployment::start().await;
     let mut visitor = site.visitor();
     site.backend.answer_next(grant(1, FAR, &alice_with(20_000)));

@@ -56,7 +56,7 @@ async fn check_says_what_differs() {
     }
     assert_snapshot!(all, @r"
     satellite: the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`
-    satellite: we seal with a secret that the auth server does not have; add it there first
+    satellite: this satellite seals with a secret that the auth server does not have; add it there first
     satellite: `cookie.name` differs: `authjs.session-token` here, `next-auth.session-token` on the auth server; give both the same
     `cookie.dialect` differs: `authjs-v5` here, `next-auth-v4` on the auth server; give both the same
     satellite: `cookie.name` differs: `session` here, `next-auth.session-token` on the auth server; give both the same
@@ -83,7 +83,7 @@ async fn a_satellite_that_missed_a_rotation_is_told() {
     std::fs::write(folder.path().join("hallpass.toml"), old + &satellite).unwrap();
     let ended = programs::run("satellite", folder.path(), &["--config", "hallpass.toml", "check"], &[]).await;
     assert_eq!(ended.code, 1);
-    assert_snapshot!(ended.stderr, @"satellite: the auth server seals with a secret that is not among ours; add it to `secrets`");
+    assert_snapshot!(ended.stderr, @"satellite: the auth server seals with a secret that is not among this satellite's; add it to its `secrets`");
 }
 
 #[tokio::test]
