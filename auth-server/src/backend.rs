@@ -82,7 +82,9 @@ impl Backend {
     /// The first [`SettingsError`].
     pub fn read(texts: &Texts, shared: &SharedSettings) -> Result<Self, SettingsError> {
         if !texts.has("backend.kind") {
-            return Err(texts.missing("backend.kind", "say who checks passwords: rest, graphql or users-file"));
+            return Err(
+                texts.missing("backend.kind", "say who checks passwords: rest, graphql or users-file")
+            );
         }
         let text: KindText = texts.get(Some("backend"))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);

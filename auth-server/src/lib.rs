@@ -94,12 +94,13 @@ impl App {
             callbacks: Arc::new(callbacks),
             revocations: Arc::new(Revocations::default()),
             lifetime: shared.lifetime,
-            clock: Arc::clone(&clock),
+            clock,
         };
         let endpoints = Endpoints {
             authenticator: Arc::new(authenticator),
             provider: Arc::new(BackendProvider::new(Arc::clone(&backend), Throttle::new(throttle))),
-            csrf: CsrfGuard::new(shared.ring.clone(), &shared.cookie, &shared.auth_url).reached_at(&proxied_by),
+            csrf: CsrfGuard::new(shared.ring.clone(), &shared.cookie, &shared.auth_url)
+                .reached_at(&proxied_by),
             returns: shared.return_policy(&shared.auth_url),
             dialect: shared.dialect,
             pages: Pages {

@@ -76,7 +76,7 @@ async fn login(State(app): State<App>, headers: HeaderMap, parameters: Parameter
     let destination = asked.destination(&app);
     let (session, set) = app.current(&headers).await;
     if let Some(session) = session.filter(|_| asked.error.is_none() && asked.switch.is_none()) {
-        return app.show_signed_in(&headers, &session, destination, set);
+        return app.show_signed_in(&headers, &session, destination.as_ref(), set);
     }
     let Some(pages) = app.pages.for_browser(&headers) else { return no_texts() };
     let (token, csrf_set) = match app.endpoints.csrf_token(&headers) {
@@ -151,7 +151,10 @@ impl App {
         if session.sid.as_deref().is_some_and(|sid| policy.is_bound_elsewhere(cookies, sid)) {
             // Nobody signed in to this session here: a sibling host may have put it in place of another
             // (threat-model C3). A fresh sign-in settles it.
-            tracing::warn!(event = "session_swapped", "the session is not the one that was begun in this browser");
+            tracing::warn!(
+                event = "session_swapped",
+                "the session is not the one that was begun in this browser"
+            );
             return (None, set);
         }
         (Some(session), set)
@@ -166,12 +169,12 @@ impl App {
         &self,
         headers: &HeaderMap,
         session: &Session,
-        destination: Option<ReturnTo>,
+        destination: Option<&ReturnTo>,
         set: SetCookies,
     ) -> Response {
         let Some(pages) = self.pages.for_browser(headers) else { return no_texts() };
         let text = |field: &str| session.user.get(field).and_then(serde_json::Value::as_str);
-        let to = destination.as_ref().map(ReturnTo::as_str);
+        let to = destination.map(ReturnTo::as_str);
         let switch = to.map_or_else(
             || "/login?switch=1".to_owned(),
             |to| {
@@ -183,7 +186,7 @@ impl App {
             user_name: session.display_name(),
             user_email: text("email").filter(|email| *email != session.display_name()),
             continue_url: to,
-            destination: destination.as_ref().and_then(|destination| self.elsewhere(destination)),
+            destination: destination.and_then(|destination| self.elsewhere(destination)),
             switch_url: &switch,
             logout_url: "/logout",
         });

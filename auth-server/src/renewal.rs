@@ -87,7 +87,7 @@ impl Core {
                     .as_ref()
                     .map(|next| digest("hallpass refresh token", next.expose()));
                 // Kept before anybody is answered.
-                self.kept.keep(key, next, now.plus(self.grace), now, sealed);
+                self.kept.keep(key, next, (now.plus(self.grace), sealed), now);
                 count("ok");
                 tracing::info!(event = "refresh", outcome = "ok", "tokens were renewed");
                 Ok(Arc::new(renewed))
@@ -138,9 +138,8 @@ impl Kept {
         &self,
         spent: TokenDigest,
         next: Option<TokenDigest>,
-        until: UnixTime,
+        result: (UnixTime, SealedToken),
         now: UnixTime,
-        sealed: SealedToken,
     ) {
         let mut results = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if results.by_spent.len() == results.by_spent.capacity() {
@@ -154,7 +153,7 @@ impl Kept {
         }
         if let Some(next) = next.filter(|next| *next != spent) {
             results.spent_for.insert(next, spent);
-            results.by_spent.insert(spent, (until, sealed));
+            results.by_spent.insert(spent, result);
         }
     }
 }

@@ -18,6 +18,7 @@ use hallpass_shared::{
     rejection::Rejection,
     token::{Claims, SealedToken},
 };
+use http::{HeaderValue, header};
 
 use crate::App;
 
@@ -35,11 +36,13 @@ pub(crate) fn router(app: &App) -> Router {
 }
 
 async fn bearer_only(State(app): State<App>, request: Request, next: Next) -> Response {
-    if app.bearers.admit(request.headers()) {
-        next.run(request).await
-    } else {
-        Rejection::NotFound.into_response()
+    if !app.bearers.admit(request.headers()) {
+        return Rejection::NotFound.into_response();
     }
+    let mut response = next.run(request).await;
+    // It may hold a session (threat-model B7).
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
 }
 
 async fn refresh(State(app): State<App>, Json(asked): Json<SessionRequest>) -> Response {

@@ -49,7 +49,7 @@ struct ThrottleText {
 
 impl Default for ThrottleText {
     fn default() -> Self {
-        let per = Duration::from_secs(300);
+        let per = Duration::from_mins(5);
         Self {
             per_account: Rate { count: 10, per },
             per_address: Rate { count: 30, per },
@@ -107,6 +107,13 @@ fn sign_in_page(texts: &Texts, shared: &SharedSettings, given: Option<&str>) -> 
     Url::parse(page.as_str()).map_err(|error| texts.invalid("pages.sign_in", error))
 }
 
-fn proxied_by(texts: &Texts, shared: &SharedSettings, given: &[String]) -> Result<Vec<Origin>, SettingsError> {
-    given.iter().map(|app| shared.public_url(texts, "pages.proxied_by", app).map(|url| url.origin())).collect()
+fn proxied_by(
+    texts: &Texts,
+    shared: &SharedSettings,
+    given: &[String],
+) -> Result<Vec<Origin>, SettingsError> {
+    given
+        .iter()
+        .map(|app| shared.public_url(texts, "pages.proxied_by", app).map(|url| url.origin()))
+        .collect()
 }

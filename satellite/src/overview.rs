@@ -20,6 +20,8 @@ use crate::{CurrentSession, Satellite, layer::Core};
 /// Answers the ends of the session and of its access token.
 const LIFETIMES: &str = "/api/auth/lifetimes";
 const SIGN_OUT: &str = "/api/auth/signout";
+/// Fields shown before the others.
+const FIRST: [&str; 3] = ["id", "name", "email"];
 
 #[derive(Clone)]
 struct Site {
@@ -83,7 +85,7 @@ async fn show(
     response
 }
 
-/// The user's fields as names and texts; objects inside by path.
+/// The user's fields as names and texts, objects inside by path; first what everybody has.
 fn rows(user: &Map<String, Value>) -> Vec<(String, String)> {
     let mut rows = Vec::new();
     for (name, value) in user {
@@ -94,6 +96,7 @@ fn rows(user: &Map<String, Value>) -> Vec<(String, String)> {
             other => rows.push((name.clone(), text(other))),
         }
     }
+    rows.sort_by_key(|(name, _)| FIRST.iter().position(|first| first == name).unwrap_or(FIRST.len()));
     rows
 }
 

@@ -74,7 +74,9 @@ impl CsrfGuard {
     /// The origin that a page must have to post to this very request (threat-model B1).
     fn expected(&self, headers: &HeaderMap) -> &str {
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
-        let of_host = |origin: &&String| origin.split_once("://").is_some_and(|(_, own)| own.eq_ignore_ascii_case(host));
+        let of_host = |origin: &&String| {
+            origin.split_once("://").is_some_and(|(_, own)| own.eq_ignore_ascii_case(host))
+        };
         self.others.iter().find(of_host).unwrap_or(&self.origin)
     }
 
@@ -171,8 +173,11 @@ mod tests {
     };
 
     fn guard() -> CsrfGuard {
-        let policy =
-            CookiePolicy::new(Dialect::NEXT_AUTH_V4, ParentDomain::parse("example.com").unwrap(), Scheme::Https);
+        let policy = CookiePolicy::new(
+            Dialect::NEXT_AUTH_V4,
+            ParentDomain::parse("example.com").unwrap(),
+            Scheme::Https,
+        );
         let ring = SecretRing::new(vec![Secret::new("s")]).unwrap();
         CsrfGuard::new(ring, &policy, &Url::parse("https://auth.example.com").unwrap())
     }
@@ -221,7 +226,9 @@ mod tests {
     #[test]
     fn a_made_up_cookie_is_worthless() {
         // threat-model B3
-        let cookie = HeaderValue::from_static("__Host-next-auth.csrf-token=aaaa; __Host-next-auth.csrf-token=aaaa%7Caaaa");
+        let cookie = HeaderValue::from_static(
+            "__Host-next-auth.csrf-token=aaaa; __Host-next-auth.csrf-token=aaaa%7Caaaa",
+        );
         let headers = HeaderMap::from_iter([(header::COOKIE, cookie)]);
         let verified = guard().verify(&Method::POST, &headers, Some("aaaa"));
         assert_eq!(verified.map(|_| ()), Err(CsrfError::Token));

@@ -14,7 +14,7 @@ use axum::{
     extract::{FromRequestParts, Request, State},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{any, get, post},
 };
 use http::{HeaderMap, HeaderValue, StatusCode, header, request::Parts};
 use ipnet::IpNet;
@@ -86,6 +86,8 @@ pub fn router(endpoints: Arc<Endpoints>) -> Router {
         .route("/signout", get(sign_out::page).post(sign_out::finish))
         .route("/error", get(sign_in::error_page))
         .route("/_log", post(log))
+        // A route, for a fallback gives way to an app's own catch-all.
+        .route("/{*other}", any(async || Rejection::NotFound))
         .fallback(async || Rejection::NotFound)
         .method_not_allowed_fallback(async || Rejection::MethodNotAllowed)
         .layer(middleware::from_fn(never_cached))

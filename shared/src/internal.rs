@@ -145,8 +145,9 @@ impl Fingerprint {
         let mut differences = Vec::new();
         let mut compare = |setting: &str, ours: &str, theirs: &str| {
             if ours != theirs {
-                differences
-                    .push(format!("`{setting}` differs: `{ours}` here, `{theirs}` on the auth server; give both the same"));
+                differences.push(format!(
+                    "`{setting}` differs: `{ours}` here, `{theirs}` on the auth server; give both the same"
+                ));
             }
         };
         compare("cookie.name", &self.cookie_name, &auth_server.cookie_name);
@@ -159,8 +160,10 @@ impl Fingerprint {
                 "the auth server seals with a secret that is not among this satellite's; add it to its `secrets`".into(),
             );
         } else if !opens(auth_server, self) {
-            differences
-                .push("this satellite seals with a secret that the auth server does not have; add it there first".into());
+            differences.push(
+                "this satellite seals with a secret that the auth server does not have; add it there first"
+                    .into(),
+            );
         }
         differences
     }
@@ -185,7 +188,9 @@ mod tests {
         let v4 = Dialect::NEXT_AUTH_V4;
         let ours = print(&["a"], "example.com", v4);
         assert!(ours.differences(&ours).is_empty());
-        assert!(ours.differences(&print(&["b"], "example.com", v4))[0].contains("not among this satellite's"));
+        assert!(
+            ours.differences(&print(&["b"], "example.com", v4))[0].contains("not among this satellite's")
+        );
         assert!(ours.differences(&print(&["a"], "example.org", v4))[0].contains("`parent_domain` differs"));
         let other_dialect = ours.differences(&print(&["a"], "example.com", Dialect::AUTHJS_V5)).join("\n");
         assert!(other_dialect.contains("cookie.dialect") && other_dialect.contains("cookie.name"));

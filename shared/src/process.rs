@@ -85,7 +85,9 @@ async fn listen(key: &'static str, address: SocketAddr) -> Result<TcpListener, P
 fn remedy(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => "stop what listens there, or choose another port",
-        io::ErrorKind::PermissionDenied => "choose a port above 1023, or give the process the right to that one",
+        io::ErrorKind::PermissionDenied => {
+            "choose a port above 1023, or give the process the right to that one"
+        }
         _ => "choose an address of this machine",
     }
 }

@@ -71,7 +71,8 @@ impl Grant {
         }
         if let Some(user) = &self.user {
             // A field that the backend leaves out is gone, a role among them; its own fields an app adds again.
-            let stays = |name: &String| NEXTAUTHS_OWN.contains(&name.as_str()) || token_fields.contains_key(name);
+            let stays =
+                |name: &String| NEXTAUTHS_OWN.contains(&name.as_str()) || token_fields.contains_key(name);
             renewed.user.retain(|name, _| stays(name));
             renewed.user.extend(sealable(user.clone()));
         }

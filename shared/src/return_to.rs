@@ -224,7 +224,8 @@ mod tests {
 
     #[test]
     fn a_query_comes_back_byte_for_byte() {
-        let url = "https://app.example.com/deep/a%20b?q=%C4%8Daj+%26&x=1&&y=[z]&e=%2F%2Fevil.com&file=C:\\x#\\";
+        let url =
+            "https://app.example.com/deep/a%20b?q=%C4%8Daj+%26&x=1&&y=[z]&e=%2F%2Fevil.com&file=C:\\x#\\";
         assert_eq!(policy().parse(url).unwrap().as_str(), url);
         assert!(policy().parse("https://app.example.com/a\\b?x=1").is_err());
     }

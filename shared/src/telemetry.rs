@@ -8,7 +8,9 @@ use std::{error::Error, fmt::Write as _, future::Future, str::FromStr};
 
 use http::{HeaderMap, HeaderValue};
 use tracing::Instrument as _;
-use tracing_subscriber::{EnvFilter, filter::LevelFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _};
+use tracing_subscriber::{
+    EnvFilter, filter::LevelFilter, layer::SubscriberExt as _, util::SubscriberInitExt as _,
+};
 use uuid::Uuid;
 
 /// How log lines are written.
@@ -64,7 +66,8 @@ pub fn is_level(level: &str) -> bool {
 
 /// A misspelt level alone is refused: to the filter it would name a module, and everything else would fall silent.
 fn filter(level: &str) -> Option<EnvFilter> {
-    let is_known = |part: &str| part.contains('=') || (!part.is_empty() && LevelFilter::from_str(part).is_ok());
+    let is_known =
+        |part: &str| part.contains('=') || (!part.is_empty() && LevelFilter::from_str(part).is_ok());
     level.split(',').all(|part| is_known(part.trim())).then(|| EnvFilter::from_str(level).ok()).flatten()
 }
 

@@ -5,7 +5,14 @@
 //! NextAuth's own answer stands in for it, because its clients read that, a table here says so, and a case that
 //! stands in the table without need fails too.
 
-use hallpass_tests::{Answer, Visitor};
+use std::time::Duration;
+
+use hallpass_tests::{
+    Answer, Visitor, World,
+    scripted::{Reply, ScriptedBackend},
+};
+use http::StatusCode;
+use tokio::time::Instant;
 
 mod case;
 mod facts;
@@ -62,6 +69,51 @@ async fn attempts_from_the_client_of_version_4_end_as_they_should() {
 async fn attempts_from_the_client_of_version_5_end_as_they_should() {
     let log = Log::capture();
     try_all(Style::ClientV5, &log).await;
+}
+
+#[tokio::test]
+async fn a_refusal_takes_as_long_for_a_name_nobody_has() {
+    // threat-model S4
+    let backend = ScriptedBackend::start(&[("alice@example.com", PASSWORD)]).await;
+    let world = World::start(&backend.settings()).await;
+    for name in ["alice@example.com", "nobody@example.com"] {
+        let mut visitor = Visitor::new(world.port);
+        visitor.csrf_token(AUTH).await;
+        let started = Instant::now();
+        visitor.sign_in(name, "wrong").await;
+        assert!(started.elapsed() >= Duration::from_millis(300), "{name}: {:?}", started.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn a_flood_of_sign_ins_is_held_off_and_sessions_do_not_notice() {
+    // threat-model S11, K7
+    let backend = ScriptedBackend::start(&[("alice@example.com", PASSWORD)]).await;
+    let limits = "in_flight = 2\nper_address = \"999/5m\"\nanswer_floor = \"10ms\"";
+    let world = World::start(&format!("{}[throttle]\n{limits}", backend.settings())).await;
+    let mut alice = Visitor::new(world.port);
+    alice.sign_in("alice@example.com", PASSWORD).await;
+    for _ in 0..40 {
+        backend.answer_next(Reply::Hang(Duration::from_millis(500)));
+    }
+    let mut window = alice.clone();
+    window.csrf_token(AUTH).await;
+    let flood = (0..40).map(|number| {
+        let mut window = window.clone();
+        async move { window.sign_in(&format!("somebody{number}@example.com"), "wrong").await }
+    });
+    let session = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        alice.fetch(AUTH, "/api/auth/session").await
+    };
+    let (answers, session) = tokio::join!(futures_util::future::join_all(flood), session);
+    assert_eq!(session.json()["user"]["email"], "alice@example.com");
+    let (held_off, judged): (Vec<_>, Vec<_>) =
+        answers.iter().partition(|answer| answer.status == StatusCode::SERVICE_UNAVAILABLE);
+    assert!(held_off.len() >= 20 && judged.len() >= 2, "{} of 40 were held off", held_off.len());
+    assert!(held_off.iter().all(|answer| style::retry_after(answer).is_some()));
+    assert!(judged.iter().all(|answer| answer.status == StatusCode::SEE_OTHER));
+    assert!(backend.take_received().len() <= 1 + 20, "no more than had a place");
 }
 
 async fn try_all(style: Style, log: &Log) {

@@ -1,61 +1,171 @@
-//! The demo without a browser: what it says, who gets in, and how it ends.
+//! The demo as a program: what it prints, the walk it proposes, and that it leaves nothing behind.
 //!
-//! Why: it is the first thing that anybody runs of this project.
+//! Why: it is the first thing that anybody sees of this project, on a machine that nobody has prepared.
 
-use std::time::Duration;
+use std::{
+    fs,
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use hallpass_tests::{
     Visitor,
-    process::{Process, free_port, program},
+    folder::Folder,
+    process::Process,
+    programs::{self, hold, port},
+    visitor::parameter,
 };
+use http::{Method, StatusCode};
+use insta::assert_snapshot;
+use tokio::time::Instant;
 
 const AUTH: &str = "auth.example.localhost";
 const APP: &str = "app.example.localhost";
 const ADMIN: &str = "admin.example.localhost";
+const USER: (&str, &str) = ("user@example.com", "hallpass-demo");
+const BOSS: (&str, &str) = ("admin@example.com", "hallpass-admin");
 
-async fn demo() -> (Process, u16) {
-    let port = free_port().await;
-    let mut demo = Process::start(&program("hallpass-demo"), &["--port", &port.to_string()], &[]);
-    demo.wait_for("Ctrl-C ends it").await;
-    (demo, port)
+/// The demo on a port of its own, with a folder of its own for its files.
+struct Demo {
+    process: Process,
+    port: u16,
+    folder: Folder,
 }
 
-#[tokio::test]
-async fn both_accounts_get_in_and_only_one_is_an_admin() {
-    let (demo, port) = demo().await;
-    for said in [AUTH, APP, ADMIN, "user@example.com", "hallpass-demo", "admin@example.com", "hallpass-admin"] {
-        assert!(demo.output().contains(said), "{}", demo.output());
+impl Demo {
+    fn start() -> Self {
+        let (folder, port) = (Folder::new("demo"), port());
+        let environment = [("TMPDIR", folder.path().display().to_string())];
+        let arguments = ["--port".to_owned(), port.to_string()];
+        let process = Process::start_ours("hallpass-demo", folder.path(), &arguments, &environment);
+        Self { process, port, folder }
     }
-    for (name, password, at_admin) in
-        [("user@example.com", "hallpass-demo", 403), ("admin@example.com", "hallpass-admin", 200)]
-    {
-        let mut visitor = Visitor::new(port);
-        assert_eq!(visitor.visit(APP, "/").await.status, 303);
-        assert_eq!(visitor.sign_in(name, password).await.status, 303);
-        assert!(visitor.visit(APP, "/").await.body.contains(name));
-        let admin = visitor.visit(ADMIN, "/").await;
-        assert_eq!(admin.status, at_admin);
-        assert!(at_admin == 200 || admin.body.contains("isAdmin = true"), "says why: {}", admin.body);
-        visitor.post_form(ADMIN, "/api/auth/signout", &[]).await;
-        assert_eq!(visitor.visit(APP, "/").await.status, 303, "signed out everywhere");
+
+    async fn ready() -> Self {
+        let mut demo = Self::start();
+        demo.process.wait_for("Ctrl-C ends it.").await;
+        demo
+    }
+
+    fn url(&self, host: &str, target: &str) -> String {
+        format!("http://{host}:{}{target}", self.port)
+    }
+
+    fn files(&self) -> Vec<PathBuf> {
+        files(self.folder.path())
+    }
+}
+
+fn files(folder: &Path) -> Vec<PathBuf> {
+    fs::read_dir(folder).unwrap().map(|file| file.unwrap().path()).collect()
+}
+
+#[tokio::test]
+async fn it_says_where_to_look_who_to_be_and_what_to_try() {
+    let demo = Demo::ready().await;
+    assert_snapshot!(demo.process.output().replace(&demo.port.to_string(), "PORT"), @"");
+}
+
+#[tokio::test]
+async fn one_sign_in_is_enough_for_every_host() {
+    let demo = Demo::ready().await;
+    let mut visitor = Visitor::new(demo.port);
+    let target = "/reports/2026?tab=a%20b&x=%C3%A9";
+    let sent = visitor.visit(APP, target).await;
+    assert_eq!(sent.status, StatusCode::SEE_OTHER);
+    assert!(sent.location().starts_with(&demo.url(AUTH, "/login?")), "{}", sent.location());
+    let back = parameter(sent.location(), "callbackUrl").unwrap();
+    assert_eq!(back, demo.url(APP, target), "the way back, byte for byte");
+    let login = visitor.visit(AUTH, sent.location().split_once(&format!(":{}", demo.port)).unwrap().1).await;
+    assert!(login.body.contains("Hallpass demo") && login.body.contains("type=\"password\""));
+    let fields = [("username", USER.0), ("password", USER.1), ("callbackUrl", back.as_str())];
+    let signed_in = visitor.post_form(AUTH, "/api/auth/callback/credentials", &fields).await;
+    assert_eq!((signed_in.status, signed_in.location()), (StatusCode::SEE_OTHER, back.as_str()));
+    let page = visitor.visit(APP, target).await;
+    assert!(page.status == StatusCode::OK && page.body.contains("Zoë Novotná"), "{}", page.body);
+    let lifetimes = visitor.fetch(APP, "/api/auth/lifetimes").await.json();
+    assert!(lifetimes["accessExpires"].as_i64() < lifetimes["expires"].as_i64(), "{lifetimes}");
+    for host in [AUTH, APP, ADMIN] {
+        let session = visitor.fetch(host, "/api/auth/session").await.json();
+        assert_eq!(session["user"]["firstName"], "Zoë", "{host}");
+    }
+    let denied = visitor.visit(ADMIN, "/").await;
+    assert_eq!(denied.status, StatusCode::FORBIDDEN);
+    assert!(denied.body.contains("isAdmin = true") && denied.body.contains("Zoë Novotná"), "{}", denied.body);
+    let over = visitor.post_form(APP, "/api/auth/signout", &[("callbackUrl", "/")]).await;
+    assert_eq!(over.status, StatusCode::SEE_OTHER);
+    for host in [AUTH, APP, ADMIN] {
+        assert_eq!(visitor.fetch(host, "/api/auth/session").await.body, "{}", "{host}");
     }
 }
 
 #[tokio::test]
-async fn a_taken_port_is_named_with_the_option_that_helps() {
-    let (_demo, port) = demo().await;
-    let mut second = Process::start(&program("hallpass-demo"), &["--port", &port.to_string()], &[]);
-    assert_eq!(second.end().await, 1);
-    let expected = format!("port {port} is taken; choose another one: --port");
-    assert!(second.output().contains(&expected), "{}", second.output());
+async fn the_admin_is_admitted_and_a_wrong_password_is_not() {
+    let demo = Demo::ready().await;
+    let mut visitor = Visitor::new(demo.port);
+    let wrong = visitor.sign_in(BOSS.0, USER.1).await;
+    assert_eq!(parameter(wrong.location(), "error").as_deref(), Some("CredentialsSignin"));
+    assert_eq!(visitor.visit(ADMIN, "/").await.status, StatusCode::SEE_OTHER);
+    visitor.sign_in(BOSS.0, BOSS.1).await;
+    let page = visitor.visit(ADMIN, "/").await;
+    assert!(page.status == StatusCode::OK && page.body.contains("Adam Správce"), "{}", page.body);
 }
 
 #[tokio::test]
-async fn ctrl_c_ends_it_at_once_and_leaves_nothing_behind() {
-    let (mut demo, port) = demo().await;
-    let mut visitor = Visitor::new(port);
-    visitor.visit(APP, "/").await;
-    demo.signal("INT").await;
-    let ended = tokio::time::timeout(Duration::from_secs(5), demo.end()).await;
-    assert_eq!(ended, Ok(0));
+async fn another_name_of_the_machine_gets_directions() {
+    let demo = Demo::ready().await;
+    let mut visitor = Visitor::new(demo.port);
+    for host in ["localhost", "127.0.0.1", "example.localhost", "evil.example"] {
+        let answer = visitor.send(Method::GET, host, "/login", &[], "").await;
+        assert_eq!(answer.status, StatusCode::NOT_FOUND, "{host}");
+        assert!(answer.body.contains(&demo.url(APP, "/")), "{}", answer.body);
+    }
+}
+
+#[tokio::test]
+async fn it_ends_at_once_and_leaves_no_file() {
+    for signal in ["INT", "TERM"] {
+        let mut demo = Demo::ready().await;
+        // Somebody is looking while it ends.
+        let mut visitor = Visitor::new(demo.port);
+        assert_eq!(visitor.fetch(AUTH, "/api/auth/csrf").await.status, StatusCode::OK);
+        let [users] = &demo.files()[..] else { panic!("one file: {:?}", demo.files()) };
+        assert_eq!(fs::metadata(users).unwrap().permissions().mode() & 0o777, 0o600);
+        let told = Instant::now();
+        demo.process.signal(signal).await;
+        assert_eq!(demo.process.end().await, 0);
+        assert!(told.elapsed() < Duration::from_secs(1), "{:?}", told.elapsed());
+        assert!(demo.files().is_empty(), "{:?}", demo.files());
+    }
+}
+
+#[tokio::test]
+async fn it_leaves_no_file_when_it_is_ended_while_it_starts() {
+    let mut demo = Demo::start();
+    while demo.files().is_empty() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    demo.process.signal("INT").await;
+    assert_eq!(demo.process.end().await, 0, "{}", demo.process.output());
+    assert!(demo.files().is_empty(), "{:?}", demo.files());
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_said_with_the_option_that_helps() {
+    let taken = port();
+    let _held = hold(taken).await;
+    let folder = Folder::new("demo");
+    let arguments = ["--port".to_owned(), taken.to_string()];
+    let temporary = folder.path().display().to_string();
+    let ended =
+        programs::run("hallpass-demo", folder.path(), &arguments, &[("TMPDIR", &temporary)]).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (1, ""));
+    let next = (taken + 1).to_string();
+    let said = ended.stderr.replace(&next, "NEXT").replace(&taken.to_string(), "PORT");
+    assert_snapshot!(said, @"");
+    assert!(files(folder.path()).is_empty());
+    let ended = programs::run("hallpass-demo", folder.path(), &["--log", "inof"], &[]).await;
+    assert_eq!((ended.code, ended.stdout.as_str()), (1, ""));
+    assert_snapshot!(ended.stderr, @"");
 }

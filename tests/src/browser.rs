@@ -1,4 +1,4 @@
-//! A real Chromium, driven through WebDriver, with a profile of its own.
+//! A real Chromium, driven through `WebDriver`, with a profile of its own.
 //!
 //! Why: what browsers do with cookies, redirects, forms and scripts is decided by browsers. At most two run at a
 //! time, so that a small machine is not too slow for the patience of the tests.

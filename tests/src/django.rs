@@ -1,4 +1,4 @@
-//! A real Django with djangorestframework-simplejwt: rotation and blacklist on, users in SQLite.
+//! A real Django with djangorestframework-simplejwt: rotation and blacklist on, users in `SQLite`.
 //!
 //! Why: what a refresh token is worth after it was used is decided by the backends people have, not by ours.
 

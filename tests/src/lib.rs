@@ -2,6 +2,14 @@
 //! third-party programs.
 //!
 //! Why: a test should read like a story; what it takes to start an auth server and two satellites stands here once.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::missing_panics_doc,
+    clippy::too_many_arguments,
+    reason = "this crate is tests: what does not hold fails, at once and loudly"
+)]
 
 #[cfg(feature = "real")]
 pub mod browser;

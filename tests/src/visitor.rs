@@ -115,15 +115,17 @@ impl Visitor {
     /// A form of the page on `host` itself, with the token it would have.
     pub async fn post_form(&mut self, host: &str, target: &str, fields: &[(&str, &str)]) -> Answer {
         let token = self.csrf_token(host).await;
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        form.append_pair("csrfToken", &token).extend_pairs(fields);
+        let body = url::form_urlencoded::Serializer::new(String::new())
+            .append_pair("csrfToken", &token)
+            .extend_pairs(fields)
+            .finish();
         let origin = format!("http://{host}:{}", self.port);
         let headers = [
             ("content-type", "application/x-www-form-urlencoded"),
             ("origin", origin.as_str()),
             ("sec-fetch-site", "same-origin"),
         ];
-        self.send(Method::POST, host, target, &headers, form.finish()).await
+        self.send(Method::POST, host, target, &headers, body).await
     }
 
     /// The token of `host`'s forms.

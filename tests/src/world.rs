@@ -4,7 +4,7 @@
 //! too. Browsers resolve `*.localhost` to this machine.
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     net::{Ipv4Addr, SocketAddr},
 };
 
@@ -69,7 +69,7 @@ impl WorldBuilder {
         };
         let (app, admin) = (satellite("app"), satellite("admin"));
         let for_admins = admin.built_in_site().route_layer(require(claim("/isAdmin").equals(true)));
-        let sites = HashMap::from([
+        let sites = BTreeMap::from([
             ("auth.example.localhost".to_owned(), auth.router()),
             ("app.example.localhost".to_owned(), app.hardened(app.protect(app.built_in_site()))),
             ("admin.example.localhost".to_owned(), admin.hardened(admin.protect(for_admins))),

@@ -2,7 +2,7 @@
 //!
 //! Why: the three sites share one port, as they would behind an edge.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc};
 
 use axum::{
     Router,
@@ -12,10 +12,10 @@ use axum::{
 use http::{StatusCode, header};
 use tower::ServiceExt as _;
 
-type Sites = Arc<HashMap<String, Router>>;
+type Sites = Arc<BTreeMap<String, Router>>;
 
 /// Sites by host name, without port.
-pub fn by_name(sites: HashMap<String, Router>) -> Router {
+pub fn by_name(sites: BTreeMap<String, Router>) -> Router {
     Router::new().fallback(dispatch).with_state(Arc::new(sites))
 }
 
@@ -36,8 +36,7 @@ async fn dispatch(State(sites): State<Sites>, request: Request) -> Response {
 fn directions(sites: &Sites, authority: &str) -> String {
     let port = authority.split(':').nth(1).filter(|port| port.bytes().all(|byte| byte.is_ascii_digit()));
     let port = port.map(|port| format!(":{port}")).unwrap_or_default();
-    let mut hosts: Vec<_> =
+    let hosts: Vec<_> =
         sites.keys().map(|host| format!("<li><a href='http://{host}{port}/'>{host}</a>")).collect();
-    hosts.sort();
     format!("<!doctype html><title>Hallpass demo</title><p>The demo's sites are:<ul>{}</ul>", hosts.concat())
 }

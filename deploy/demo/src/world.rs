@@ -3,7 +3,7 @@
 //! Why: it is wired from the same parts and the same kind of settings file as one in earnest.
 
 use std::{
-    collections::HashMap, io::Write as _, net::SocketAddr, os::unix::fs::OpenOptionsExt as _, path::PathBuf,
+    collections::BTreeMap, io::Write as _, net::SocketAddr, os::unix::fs::OpenOptionsExt as _, path::PathBuf,
 };
 
 use axum::Router;
@@ -19,7 +19,7 @@ pub const ACCESS_SECONDS: u32 = 30;
 #[derive(Debug)]
 pub struct World {
     /// By host name.
-    pub sites: HashMap<String, Router>,
+    pub sites: BTreeMap<String, Router>,
     /// Where satellites ask for renewals, as on an internal network.
     pub auth_server: Router,
     _users: UsersFile,
@@ -45,7 +45,7 @@ impl World {
         let app = satellite("app", "admin")?;
         let admin = satellite("admin", "app")?;
         let for_admins = admin.built_in_site().route_layer(require(claim("/isAdmin").equals(true)));
-        let sites = HashMap::from([
+        let sites = BTreeMap::from([
             ("auth.example.localhost".to_owned(), auth.clone()),
             ("app.example.localhost".to_owned(), app.hardened(app.protect(app.built_in_site()))),
             ("admin.example.localhost".to_owned(), admin.hardened(admin.protect(for_admins))),

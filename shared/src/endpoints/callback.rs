@@ -82,12 +82,7 @@ impl Endpoints {
 
     fn not_begun(&self, attempt: &Attempt<'_>, error: &BeginError) -> Response {
         count("not_begun");
-        tracing::error!(
-            event = "sign_in",
-            outcome = "not_begun",
-            error = causes(error),
-            "{error}"
-        );
+        tracing::error!(event = "sign_in", outcome = "not_begun", error = causes(error), "{error}");
         match error {
             BeginError::TooLarge(_) => self.fail(attempt, Rejection::SessionTooLarge),
             _ => self.fail(attempt, Rejection::Unavailable(crate::refusal::Outage::of("the backend"))),

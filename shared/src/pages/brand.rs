@@ -83,7 +83,11 @@ impl Assets {
         }
         files.push(Asset { path: "brand.css", kind: CSS, body: css.into() });
         if let Some(file) = &settings.logo_file {
-            files.push(Asset { path: "logo", kind: image_kind(file)?, body: read("logo_file", file)?.into() });
+            files.push(Asset {
+                path: "logo",
+                kind: image_kind(file)?,
+                body: read("logo_file", file)?.into(),
+            });
         }
         let mut all = String::new();
         for file in &files {

@@ -44,9 +44,8 @@ pub(super) fn of_nextauth(environment: &[(String, String)]) -> Vec<Variable> {
 
 impl Variable {
     fn new(name: &str, keys: &[String], value: Value) -> Self {
-        let nested = keys.iter().rev().fold(value, |inner, key| {
-            Value::from(Dict::from([(key.clone(), inner)]))
-        });
+        let nested =
+            keys.iter().rev().fold(value, |inner, key| Value::from(Dict::from([(key.clone(), inner)])));
         let values = nested.into_dict().unwrap_or_default();
         Self { name: name.to_owned(), values }
     }

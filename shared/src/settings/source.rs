@@ -252,7 +252,9 @@ mod tests {
     #[test]
     fn what_is_no_toml_is_not_repeated() {
         // threat-model X1
-        for broken in ["x = 1\nsecret = hunter2", "secret = 'hunter2' x", "secret = 'hunter2\n", "a = 1\na = 'hunter2'"] {
+        for broken in
+            ["x = 1\nsecret = hunter2", "secret = 'hunter2' x", "secret = 'hunter2\n", "a = 1\na = 'hunter2'"]
+        {
             let error = Texts::from_toml(broken).unwrap_err().to_string();
             assert!(error.contains("line ") && !error.contains("hunter2"), "{error}");
             assert!(!error.contains('\n'), "{error}");

@@ -162,13 +162,16 @@ impl SharedText {
             return Err(texts.invalid(max, "must be at least 1m"));
         }
         if lifetime.absolute_max_age < lifetime.max_age {
-            let (absolute_said, max_said) = (said(absolute, lifetime.absolute_max_age), said(max, lifetime.max_age));
-            let problem = format!("{absolute_said} must be at least as long as {max_said}; change one of them");
+            let (absolute_said, max_said) =
+                (said(absolute, lifetime.absolute_max_age), said(max, lifetime.max_age));
+            let problem =
+                format!("{absolute_said} must be at least as long as {max_said}; change one of them");
             return Err(texts.invalid(given(absolute, max), problem));
         }
         if lifetime.update_age >= lifetime.max_age {
             let (update_said, max_said) = (said(update, lifetime.update_age), said(max, lifetime.max_age));
-            let problem = format!("{update_said} must be shorter than {max_said}, or sessions in use would end");
+            let problem =
+                format!("{update_said} must be shorter than {max_said}, or sessions in use would end");
             return Err(texts.invalid(given(update, max), problem));
         }
         Ok(lifetime)

@@ -23,14 +23,17 @@ pub(super) fn explain(error: &Error, section: Option<&str>) -> (String, String) 
         }
         Kind::UnknownField(field, known) => {
             push(&mut path, field);
-            unknown(field, known, from_environment)
+            let section = || section_meant(field, known).filter(|_| from_environment);
+            section().map_or_else(|| unknown(known), too_few_underscores)
         }
         Kind::InvalidValue(Actual::Str(found), expected) => format!("`{found}` is not {expected}"),
         Kind::InvalidType(_, expected) | Kind::InvalidValue(_, expected) => {
             let expected = plain(expected);
             let hint = match expected {
                 TEXT if from_environment => " (in the environment with two pairs: '\"…\"')".to_owned(),
-                SECTION if from_environment => format!(" (in the environment {}__KEY)", variable(&path.join("."))),
+                SECTION if from_environment => {
+                    format!(" (in the environment {}__KEY)", variable(&path.join(".")))
+                }
                 _ => String::new(),
             };
             format!("has a wrong type; expected {expected}{hint}")
@@ -61,24 +64,24 @@ fn push(path: &mut Vec<String>, field: &str) {
     }
 }
 
-fn unknown(field: &str, known: &[&str], from_environment: bool) -> String {
-    let section = known.iter().find(|name| field.strip_prefix(**name).is_some_and(|rest| rest.starts_with('_')));
-    if let Some(section) = section.filter(|_| from_environment) {
-        return format!(
-            "is not known here; if it is meant for [{section}], write two underscores behind {}",
-            section.to_uppercase()
-        );
-    }
+/// The section that a variable with one underscore too few may be meant for.
+fn section_meant<'k>(field: &str, known: &[&'k str]) -> Option<&'k str> {
+    known.iter().copied().find(|name| field.strip_prefix(*name).is_some_and(|rest| rest.starts_with('_')))
+}
+
+fn too_few_underscores(section: &str) -> String {
+    let upper = section.to_uppercase();
+    format!("is not known here; if it is meant for [{section}], write two underscores behind {upper}")
+}
+
+fn unknown(known: &[&str]) -> String {
     let shown: Vec<&str> = known.iter().copied().filter(|name| !name.starts_with(NEXTAUTH)).collect();
     format!("is not known here; known are {}", shown.join(", "))
 }
 
 fn either(names: &[&str]) -> String {
     match names {
-        [names @ .., one, other] => {
-            let before: String = names.iter().map(|name| format!("{name}, ")).collect();
-            format!("{before}{one} or {other}")
-        }
+        [before @ .., last] if !before.is_empty() => format!("{} or {last}", before.join(", ")),
         few => few.join(", "),
     }
 }

@@ -1,10 +1,13 @@
 //! The small answers: tokens for forms, providers, the ways to the pages, and what there is not.
 
+use axum::body::Body;
 use hallpass_tests::visitor::parameter;
-use http::{Method, StatusCode};
+use http::{Method, Request, StatusCode};
+use serde::Deserialize;
 use serde_json::json;
+use url::{Url, form_urlencoded};
 
-use super::deployment::{ADMIN, APP, AUTH, Deployment, redacted};
+use super::deployment::{ADMIN, APP, AUTH, Deployment, ask, auth_on_https, backend, redacted};
 
 #[tokio::test]
 async fn a_token_for_forms_is_kept_for_this_host() {
@@ -91,6 +94,51 @@ async fn the_ways_to_the_pages_lead_to_the_auth_server_and_back() {
     /api/auth/error?error=%3Cscript%3E
         http://auth.example.localhost:PORT/error
     ");
+}
+
+#[derive(Deserialize)]
+struct Address {
+    id: String,
+    callback_url: String,
+    base_url: String,
+    allowed: bool,
+    why: String,
+}
+
+#[tokio::test]
+async fn no_address_leads_off_the_domain() {
+    // threat-model O1 to O3, O8
+    #[derive(Deserialize)]
+    struct File {
+        cases: Vec<Address>,
+    }
+    let file: File = serde_json::from_str(include_str!("../../vectors/open-redirects.json")).unwrap();
+    let backend = backend().await;
+    let auth = auth_on_https(&backend).router();
+    let home = "https://auth.example.com/";
+    let mut tried = 0;
+    for case in file.cases.iter().filter(|case| format!("{}/", case.base_url) == home) {
+        let at = format!("{}, {:?}: {}", case.id, case.callback_url, case.why);
+        let query = form_urlencoded::Serializer::new(String::new())
+            .append_pair("callbackUrl", &case.callback_url)
+            .finish();
+        for (target, expected) in [("signout", Some(home)), ("signin", None)] {
+            let request = Request::get(format!("/api/auth/{target}?{query}")).body(Body::empty()).unwrap();
+            let answer = ask(&auth, request).await;
+            assert_eq!(answer.status, StatusCode::FOUND, "{at}");
+            let page = Url::parse(answer.location()).unwrap();
+            assert_eq!(page.origin().ascii_serialization() + "/", home, "{at}");
+            let led_to = parameter(answer.location(), "callbackUrl");
+            if case.allowed {
+                let led_to = Url::parse(led_to.as_deref().unwrap_or(home)).unwrap();
+                assert!(led_to.host_str().unwrap().ends_with("example.com"), "{at}: {led_to}");
+            } else {
+                assert_eq!(led_to.as_deref(), expected, "{at}");
+            }
+        }
+        tried += 1;
+    }
+    assert!(tried > 50, "{tried} of {}", file.cases.len());
 }
 
 #[tokio::test]

@@ -45,10 +45,10 @@ async fn satellite(dialect: Dialect) -> Behind {
         counted.local_addr().unwrap()
     );
     let asked = Arc::new(AtomicUsize::new(0));
-    let counter = Arc::clone(&asked);
+    let asked_by = Arc::clone(&asked);
     tokio::spawn(async move {
         while counted.accept().await.is_ok() {
-            counter.fetch_add(1, Ordering::SeqCst);
+            asked_by.fetch_add(1, Ordering::SeqCst);
         }
     });
     let settings = Settings::read(&Texts::from_toml(&settings).unwrap()).unwrap();

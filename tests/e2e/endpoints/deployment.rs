@@ -1,6 +1,12 @@
 //! A deployment with one user, and ways to look at what it sends.
 
+use std::{
+    net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
+};
+
 use axum::{Router, body::Body};
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use hallpass_auth_server::{App, Settings as AuthSettings};
 use hallpass_satellite::{Satellite, Settings as SatelliteSettings};
 use hallpass_shared::{clock::Clock, cookie::RequestCookies, settings::Texts, token::Claims};
@@ -10,7 +16,7 @@ use hallpass_tests::{
 };
 use http::{HeaderMap, HeaderValue, Request, header};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use tokio::net::TcpListener;
 use tower::ServiceExt as _;
 
 pub(super) const AUTH: &str = "auth.example.localhost";
@@ -38,7 +44,13 @@ impl Deployment {
     /// With these settings first, such as `cookie.dialect = "authjs-v5"`.
     pub(super) async fn with(settings: &str) -> Self {
         let backend = backend().await;
-        let world = World::start(&format!("{settings}\n{}{}", backend.settings(), QUICK)).await;
+        let section = backend.settings();
+        Self::of(backend, &format!("{settings}\n{section}")).await
+    }
+
+    /// With these settings and nothing else.
+    pub(super) async fn of(backend: ScriptedBackend, settings: &str) -> Self {
+        let world = World::start(&format!("{settings}{QUICK}")).await;
         Self { backend, world }
     }
 
@@ -109,7 +121,6 @@ pub(super) fn session_cookies(visitor: &Visitor) -> Vec<String> {
 
 /// What the backend grants: an access token until `expires`, and a user with these fields.
 pub(super) fn grant(number: u32, expires: i64, user: &Value) -> Reply {
-    use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
     let payload = URL_SAFE_NO_PAD.encode(json!({ "exp": expires }).to_string());
     let reply = json!({
         "access": format!("e30.{payload}.s{number}"), "refresh": format!("refresh-{number}"), "user": user,
@@ -174,6 +185,11 @@ pub(super) async fn ask(router: &Router, request: Request<Body>) -> Answer {
     let (parts, body) = router.clone().oneshot(request).await.unwrap().into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
     Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+}
+
+/// An address where nobody listens any more.
+pub(super) async fn gone() -> SocketAddr {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap()
 }
 
 /// A GET with these cookies.

@@ -11,8 +11,8 @@ use serde_json::json;
 
 use super::{
     deployment::{
-        ADMIN, ALICE, APP, AUTH, Deployment, FAR, PASSWORD, alice_with, ask, auth_on_https, backend, cookie_line,
-        grant, session, session_cookies,
+        ADMIN, ALICE, APP, AUTH, Deployment, FAR, PASSWORD, alice_with, ask, auth_on_https, backend,
+        cookie_line, grant, session, session_cookies,
     },
     wire,
 };
@@ -50,6 +50,35 @@ async fn pages_are_protected_from_frames_scripts_caches_and_curious_referrers() 
 }
 
 #[tokio::test]
+async fn every_page_is_protected_whatever_it_says() {
+    // threat-model B4, B7
+    let site = Deployment::start().await;
+    let mut visitor = site.alice().await;
+    for (host, target, status) in [
+        (AUTH, "/", 200),
+        (AUTH, "/login", 200),
+        (AUTH, "/login?error=CredentialsSignin&switch=1", 200),
+        (AUTH, "/nothing", 404),
+        (AUTH, "/api/auth/nothing", 404),
+        (APP, "/", 200),
+        (APP, "/api/auth/nothing", 404),
+        (ADMIN, "/", 403),
+    ] {
+        let answer = visitor.visit(host, target).await;
+        assert_eq!(answer.status.as_u16(), status, "{host}{target}");
+        let policy = answer.headers["content-security-policy"].to_str().unwrap();
+        assert!(
+            policy.starts_with("default-src 'none'; ") && policy.contains("frame-ancestors 'none'"),
+            "{policy}"
+        );
+        assert!(cached(&answer).contains("no-store"), "{host}{target}: {}", cached(&answer));
+        assert_eq!(answer.headers["x-frame-options"], "DENY", "{host}{target}");
+        assert_eq!(answer.headers["x-content-type-options"], "nosniff", "{host}{target}");
+        assert!(!answer.headers.contains_key("server"), "threat-model X7");
+    }
+}
+
+#[tokio::test]
 async fn nothing_below_api_auth_is_kept_by_anybody_but_its_style_sheets() {
     // threat-model B7
     let site = Deployment::start().await;
@@ -70,7 +99,8 @@ async fn nothing_below_api_auth_is_kept_by_anybody_but_its_style_sheets() {
     ] {
         for mut visitor in [site.visitor(), site.alice().await] {
             for method in [Method::GET, Method::POST] {
-                let headers = [("authorization", bearer.to_str().unwrap()), ("content-type", "application/json")];
+                let headers =
+                    [("authorization", bearer.to_str().unwrap()), ("content-type", "application/json")];
                 let body = json!({ "token": "x" }).to_string();
                 let target = format!("/api/auth/{target}");
                 let answer = visitor.send(method.clone(), host, &target, &headers, body).await;

@@ -3,17 +3,20 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{Router, body::Body};
-use hallpass_shared::clock::{Clock as _, FixedClock, UnixTime};
+use hallpass_shared::{
+    clock::{Clock as _, FixedClock, UnixTime},
+    token::Claims,
+};
 use hallpass_tests::{
-    Answer, Visitor,
+    Answer, SECRET,
     scripted::{Reply, ScriptedBackend},
 };
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
 use super::deployment::{
-    ADMIN, ALICE, APP, AUTH, Deployment, FAR, PASSWORD, alice_with, ask, auth_with_clock, backend, get, grant,
-    session, session_cookies,
+    ADMIN, ALICE, APP, AUTH, Deployment, FAR, PASSWORD, alice_with, ask, auth_with_clock, backend,
+    cookie_line, get, gone, grant, lines, satellite, session, session_cookies,
 };
 
 #[tokio::test]
@@ -51,9 +54,16 @@ async fn a_late_request_with_the_old_cookie_gets_what_was_kept() {
     for host in [APP, ADMIN, AUTH] {
         let mut late = late.clone();
         let answer = late.fetch(host, "/api/auth/session").await;
-        assert_eq!((&answer.json()["user"]["id"], answer.json().get("error")), (&json!(ALICE), None), "{host}");
+        assert_eq!(
+            (&answer.json()["user"]["id"], answer.json().get("error")),
+            (&json!(ALICE), None),
+            "{host}"
+        );
         let repaired = site.claims(&late).unwrap();
-        assert_eq!(repaired.refresh_token.unwrap().expose(), renewed.refresh_token.as_ref().unwrap().expose());
+        assert_eq!(
+            repaired.refresh_token.unwrap().expose(),
+            renewed.refresh_token.as_ref().unwrap().expose()
+        );
     }
     assert_eq!(site.renewals(), 0, "nobody is asked again");
 }
@@ -156,7 +166,11 @@ async fn an_outage_is_told_and_signs_nobody_out() {
         for host in [AUTH, APP] {
             site.backend.answer_next(failure());
             let answer = visitor.fetch(host, "/api/auth/session").await;
-            assert_eq!((answer.status, answer.set_cookies()), (StatusCode::OK, Vec::new()), "the cookie stays");
+            assert_eq!(
+                (answer.status, answer.set_cookies()),
+                (StatusCode::OK, Vec::new()),
+                "the cookie stays"
+            );
             assert_eq!(answer.json()["error"], "RefreshAccessTokenError");
             assert_eq!(answer.json()["user"]["id"], ALICE);
         }
@@ -164,26 +178,82 @@ async fn an_outage_is_told_and_signs_nobody_out() {
     site.backend.answer_next(Reply::Text(502, "text/html", String::new()));
     assert_eq!(visitor.visit(APP, "/").await.status, StatusCode::OK, "who is there is still known");
     let recovered = session(&mut visitor, APP).await;
-    assert_eq!((&recovered["user"]["id"], recovered.get("error")), (&json!(ALICE), None), "without a new sign-in");
+    assert_eq!(
+        (&recovered["user"]["id"], recovered.get("error")),
+        (&json!(ALICE), None),
+        "without a new sign-in"
+    );
 }
 
 #[tokio::test]
-async fn with_the_backend_gone_sessions_live_on_until_it_is_back() {
+async fn with_the_backend_gone_sessions_live_on() {
     // threat-model R4
-    let site = Deployment::start().await;
-    let mut fresh = site.alice().await;
-    let mut soon = site.alice_but(|claims| claims.access_token_expires = claims.issued_at.map(|at| at.plus(SECOND * 20))).await;
+    let (backend, gone) = (backend().await, gone().await);
+    let section = backend.settings();
+    let section = section.replace(&format!("{}/refresh", backend.address), &format!("{gone}/refresh"));
+    let site = Deployment::of(backend, &section).await;
+    let in_twenty_seconds = |claims: &mut Claims| {
+        claims.access_token_expires = claims.issued_at.map(|at| at.plus(SECOND * 20));
+    };
+    for mut visitor in [site.alice().await, site.alice_but(in_twenty_seconds).await] {
+        for host in [AUTH, APP] {
+            let told = session(&mut visitor, host).await;
+            assert_eq!((&told["user"]["id"], told.get("error")), (&json!(ALICE), None), "nobody notices");
+        }
+    }
     let mut stale = site.alice_to_be_renewed().await;
-    for _ in 0..4 {
-        site.backend.answer_next(Reply::Text(503, "text/plain", String::new()));
+    for host in [AUTH, APP, ADMIN] {
+        let answer = stale.fetch(host, "/api/auth/session").await;
+        assert_eq!((answer.status, answer.set_cookies()), (StatusCode::OK, Vec::new()));
+        assert_eq!(answer.json()["error"], "RefreshAccessTokenError");
     }
-    for visitor in [&mut fresh, &mut soon] {
-        let told = session(visitor, APP).await;
-        assert_eq!((&told["user"]["id"], told.get("error")), (&json!(ALICE), None), "nobody notices");
+}
+
+#[tokio::test]
+async fn with_the_auth_server_gone_a_satellite_still_knows_who_is_there() {
+    // threat-model R4, T14
+    let site = Deployment::start().await;
+    let (port, gone) = (site.world.port, gone().await);
+    let settings = format!(
+        "secret = \"{SECRET}\"\nparent_domain = \"example.localhost\"\n\
+         auth_url = \"http://auth.example.localhost:{port}\"\nrefresh.auth_server = \"http://{gone}\""
+    );
+    let alone = satellite(&format!("http://app.example.localhost:{port}"), &settings);
+    let app = alone.hardened(alone.protect(alone.built_in_site()));
+    let mut stale = site.alice_to_be_renewed().await;
+    let told = ask(&app, get("/api/auth/session", &cookie_line(&stale))).await;
+    assert_eq!((&told.json()["user"]["id"], told.set_cookies()), (&json!(ALICE), Vec::new()));
+    assert_eq!(told.json()["error"], "RefreshAccessTokenError");
+    let token = stale.csrf_token(APP).await;
+    let request = Request::post("/api/auth/signout")
+        .header("cookie", cookie_line(&stale))
+        .header("content-type", "application/json")
+        .body(Body::from(json!({ "csrfToken": token }).to_string()));
+    let answer = ask(&app, request.unwrap()).await;
+    assert!(lines(&answer).starts_with("next-auth.session-token=;"), "she is signed out here all the same");
+}
+
+#[tokio::test]
+async fn a_sign_out_during_a_renewal_wins() {
+    // threat-model R13
+    for host in [AUTH, APP] {
+        let backend = backend().await;
+        let section = backend.settings().replace("\"1s\"", "\"10s\"");
+        let site = Deployment::of(backend, &section).await;
+        let mut visitor = site.alice_to_be_renewed().await;
+        let mut window = visitor.clone();
+        site.backend.answer_next(Reply::Hang(2 * SECOND));
+        let late = async { window.fetch(host, "/api/auth/session").await };
+        let sign_out = async {
+            while site.renewals() == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            visitor.post_form(host, "/api/auth/signout", &[]).await
+        };
+        let (late, signed_out) = tokio::join!(late, sign_out);
+        assert_eq!((signed_out.status, late.body.as_str()), (StatusCode::SEE_OTHER, "{}"), "{host}");
+        assert!(!lines(&late).contains("[redacted]"), "{host}: {}", lines(&late));
     }
-    assert_eq!(session(&mut stale, APP).await["error"], "RefreshAccessTokenError");
-    let Visitor { jar, .. } = &stale;
-    assert!(jar.keys().any(|(name, _)| name.contains("session-token")));
 }
 
 #[tokio::test]
@@ -192,7 +262,11 @@ async fn a_definite_no_of_the_backend_ends_the_session() {
     for host in [AUTH, APP] {
         let site = Deployment::start().await;
         let mut visitor = site.alice_to_be_renewed().await;
-        site.backend.answer_next(Reply::Text(401, "application/json", r#"{"code":"token_not_valid"}"#.into()));
+        site.backend.answer_next(Reply::Text(
+            401,
+            "application/json",
+            r#"{"code":"token_not_valid"}"#.into(),
+        ));
         let answer = visitor.fetch(host, "/api/auth/session").await;
         assert_eq!((answer.status, answer.body.as_str()), (StatusCode::OK, "{}"));
         assert_eq!(session_cookies(&visitor), Vec::<String>::new());
@@ -210,11 +284,12 @@ async fn a_definite_no_of_the_backend_ends_the_session() {
 async fn a_role_taken_away_is_gone_with_the_next_renewal() {
     // threat-model T15
     let site = Deployment::start().await;
-    let mut visitor = site.alice_but(|claims| {
-        claims.user.insert("isAdmin".into(), true.into());
-        claims.access_token_expires = claims.issued_at;
-    })
-    .await;
+    let mut visitor = site
+        .alice_but(|claims| {
+            claims.user.insert("isAdmin".into(), true.into());
+            claims.access_token_expires = claims.issued_at;
+        })
+        .await;
     site.backend.answer_next(grant(9, FAR, &alice_with(1)));
     assert_eq!(visitor.visit(ADMIN, "/").await.status, StatusCode::FORBIDDEN);
 }

@@ -11,7 +11,8 @@ use serde_json::json;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::deployment::{
-    ADMIN, ALICE, APP, Deployment, FAR, PASSWORD, ask, cookie_line, get, grant, satellite, session_cookies,
+    ADMIN, ALICE, APP, Deployment, FAR, PASSWORD, ask, cookie_line, get, gone, grant, satellite,
+    session_cookies,
 };
 
 const OTHER_SECRET: &str = "Zr5Kq8Wv1Xn4Tb7Yc0Md3Fg6Hj9Lp2Sa";
@@ -20,13 +21,18 @@ const OTHER_SECRET: &str = "Zr5Kq8Wv1Xn4Tb7Yc0Md3Fg6Hj9Lp2Sa";
 async fn a_satellite_authorizes_nobody_and_says_so_as_nextauth_does() {
     // threat-model S10
     for (dialect, status, address) in [
-        ("next-auth-v4", StatusCode::UNAUTHORIZED, "/api/auth/error?error=CredentialsSignin&provider=credentials"),
+        (
+            "next-auth-v4",
+            StatusCode::UNAUTHORIZED,
+            "/api/auth/error?error=CredentialsSignin&provider=credentials",
+        ),
         ("authjs-v5", StatusCode::OK, "/api/auth/signin?error=CredentialsSignin&code=credentials"),
     ] {
         let site = Deployment::with(&format!("cookie.dialect = \"{dialect}\"")).await;
         let mut visitor = site.visitor();
         let target = "/api/auth/callback/credentials";
-        let fields = [("username", ALICE), ("password", PASSWORD), ("callbackUrl", "/deep"), ("json", "true")];
+        let fields =
+            [("username", ALICE), ("password", PASSWORD), ("callbackUrl", "/deep"), ("json", "true")];
         let answer = visitor.post_form(APP, target, &fields).await;
         assert_eq!((answer.status, answer.json()), (status, json!({"url": site.world.url("app", address)})));
         assert_eq!(answer.set_cookies(), Vec::<&str>::new());
@@ -79,7 +85,10 @@ async fn a_page_for_admins_tells_others_why_not() {
     let site = Deployment::start().await;
     let mut visitor = site.alice().await;
     let answer = visitor.visit(ADMIN, "/settings?tab=1").await;
-    assert_eq!((answer.status, answer.headers["cache-control"].as_bytes()), (StatusCode::FORBIDDEN, &b"no-store"[..]));
+    assert_eq!(
+        (answer.status, answer.headers["cache-control"].as_bytes()),
+        (StatusCode::FORBIDDEN, &b"no-store"[..])
+    );
     assert!(answer.body.contains("isAdmin = true") && answer.body.contains(ALICE), "{}", answer.body);
     assert!(answer.body.contains("switch=1"), "a way to sign in as somebody else");
     let told = visitor.fetch(ADMIN, "/settings").await;
@@ -109,7 +118,10 @@ impl Internal {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let limits = Limits { connections: 100, trusted: Vec::new() };
-        let task = tokio::spawn(async move { serve(listener, router, limits, std::future::pending()).await.unwrap() });
+        let task =
+            tokio::spawn(
+                async move { serve(listener, router, limits, std::future::pending()).await.unwrap() },
+            );
         Self { address, task }
     }
 
@@ -138,9 +150,19 @@ async fn a_satellite_says_what_differs_from_the_auth_server() {
     let localhost = "example.localhost";
     for (secret, domain, more, named) in [
         (OTHER_SECRET, localhost, "", "the secret differs"),
-        (SECRET, localhost, "cookie.dialect = \"authjs-v5\"", "`cookie.dialect` differs: `authjs-v5` here, `next-auth-v4`"),
+        (
+            SECRET,
+            localhost,
+            "cookie.dialect = \"authjs-v5\"",
+            "`cookie.dialect` differs: `authjs-v5` here, `next-auth-v4`",
+        ),
         (SECRET, localhost, "cookie.name = \"sid\"", "`cookie.name` differs: `sid` here"),
-        (SECRET, "other.localhost", "", "`parent_domain` differs: `other.localhost` here, `example.localhost`"),
+        (
+            SECRET,
+            "other.localhost",
+            "",
+            "`parent_domain` differs: `other.localhost` here, `example.localhost`",
+        ),
     ] {
         let satellite = internal.satellite(&site.world, secret, domain, more);
         let Agreement::Differs(differences) = satellite.agreement().await else { panic!("{named}") };
@@ -155,7 +177,7 @@ async fn a_satellite_says_what_differs_from_the_auth_server() {
 #[tokio::test]
 async fn an_auth_server_that_does_not_answer_is_no_disagreement() {
     let site = Deployment::start().await;
-    let gone = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap();
+    let gone = gone().await;
     let settings = format!(
         "secret = \"{SECRET}\"\nparent_domain = \"example.localhost\"\nauth_url = \"http://auth.example.localhost:{}\"\n\
          refresh.auth_server = \"http://{gone}\"",

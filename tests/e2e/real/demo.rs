@@ -55,10 +55,12 @@ async fn the_demo_shows_what_it_promises() {
     let browser = &walk.browser;
     walk.open("app").await;
     browser.sees("to continue to app.example.localhost").await;
+    browser.resize((1280, 800), "light").await;
+    browser.save("demo-sign-in").await;
     enter(browser, ORDINARY).await;
     browser.arrives_at(&walk.url("app", "/")).await;
     browser.sees("Zoë Novotná").await;
-    let counts_down = "return parseInt(document.querySelector('[data-left]').textContent) < 30";
+    let counts_down = "return parseInt(document.querySelector('[data-left]').textContent) < 20";
     browser.wait("is there a countdown", counts_down, &[]).await;
     browser.save("demo-app").await;
     // Tokens live 30 seconds and are renewed 5 seconds before they end.

@@ -55,12 +55,14 @@ async fn every_page_has_its_picture_and_the_browser_nothing_to_complain_about() 
 
 #[tokio::test]
 async fn a_brand_reaches_every_page() {
-    let settings = "brand.name = \"Wayne & Söhne\"\nbrand.colors = { brand = \"#7a1f5c\", brand-ink = \"#fff\" }";
+    let settings =
+        "brand.name = \"Wayne & Söhne\"\nbrand.colors = { brand = \"#7a1f5c\", brand-ink = \"#fff\" }";
     let stage = Stage::set_with(settings).await;
     stage.open("auth", "/login").await;
     stage.browser.sees("Wayne & Söhne").await;
     stage.picture("branded-login").await;
-    let button = "return getComputedStyle(document.querySelector('.button')).backgroundColor === 'rgb(122, 31, 92)'";
+    let button =
+        "return getComputedStyle(document.querySelector('.button')).backgroundColor === 'rgb(122, 31, 92)'";
     stage.browser.wait("has the button the brand's colour", button, &[]).await;
     stage.enter(ADMIN).await;
     stage.browser.sees("nothing more to do here").await;

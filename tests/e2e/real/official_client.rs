@@ -34,7 +34,8 @@ impl Client {
 
     /// What a call of the client gives, as JSON would have it.
     async fn call(&self, call: &str) -> Value {
-        let script = format!("return HallpassClient.{call}.then(it => JSON.parse(JSON.stringify(it ?? null)))");
+        let script =
+            format!("return HallpassClient.{call}.then(it => JSON.parse(JSON.stringify(it ?? null)))");
         self.stage.browser.run(&script, &[]).await
     }
 
@@ -62,7 +63,10 @@ impl Client {
 
 fn of_the_ordinary_user(session: &Value) {
     let user = &session["user"];
-    assert_eq!(json!([user["name"], user["email"], user["firstName"]]), json!([ORDINARY_NAME, ORDINARY.0, "Zoë"]));
+    assert_eq!(
+        json!([user["name"], user["email"], user["firstName"]]),
+        json!([ORDINARY_NAME, ORDINARY.0, "Zoë"])
+    );
     assert!(session["expires"].as_str().is_some_and(|text| text.ends_with('Z')), "{session}");
 }
 

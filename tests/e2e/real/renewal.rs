@@ -5,9 +5,11 @@ use hallpass_tests::{World, browser::Browser, django::Django};
 use super::{ORDINARY, Stage};
 
 /// When the access token of the page's session ends, in seconds.
-const ACCESS_ENDS: &str = "return fetch('/api/auth/lifetimes').then(answer => answer.json()).then(it => it.accessExpires)";
+const ACCESS_ENDS: &str =
+    "return fetch('/api/auth/lifetimes').then(answer => answer.json()).then(it => it.accessExpires)";
 /// How often the page asked.
-const ASKED: &str = "return performance.getEntriesByType('resource').filter(it => it.name.endsWith('/lifetimes')).length";
+const ASKED: &str =
+    "return performance.getEntriesByType('resource').filter(it => it.name.endsWith('/lifetimes')).length";
 
 #[tokio::test]
 async fn three_tabs_share_each_renewal_of_the_access_token() {

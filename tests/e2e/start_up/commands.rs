@@ -111,7 +111,7 @@ async fn check_reaches_the_backend() {
         std::fs::write(folder.path().join("hallpass.toml"), settings).unwrap();
         let ended = auth_server(&folder, &["--config", "hallpass.toml", "check"]).await;
         let address = backend.address.to_string();
-        (ended.code, (ended.stdout + &ended.stderr).replace(&address, "BACKEND"))
+        (ended.code, (ended.stdout + ended.stderr.as_str()).replace(&address, "BACKEND"))
     };
     let (code, said) = check("").await;
     assert_eq!(code, 0);

@@ -80,7 +80,7 @@ async fn a_satellite_that_missed_a_rotation_is_told() {
         Server::start("auth-server", (auth, port()), &ring(&format!("\"{OTHER}\", \"{SECRET}\""))).await;
     let folder = Folder::new("rotation");
     let satellite = format!("\n[satellite]\nurl = \"http://app.example.localhost:{auth}\"\n");
-    std::fs::write(folder.path().join("hallpass.toml"), old + &satellite).unwrap();
+    std::fs::write(folder.path().join("hallpass.toml"), old + satellite.as_str()).unwrap();
     let ended = programs::run("satellite", folder.path(), &["--config", "hallpass.toml", "check"], &[]).await;
     assert_eq!(ended.code, 1);
     assert_snapshot!(ended.stderr, @"satellite: the auth server seals with a secret that is not among this satellite's; add it to its `secrets`");
