@@ -5,7 +5,7 @@
 
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, Request, State},
+    extract::{DefaultBodyLimit, FromRequest, Request, State, rejection::JsonRejection},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -45,7 +45,19 @@ async fn bearer_only(State(app): State<App>, request: Request, next: Next) -> Re
     response
 }
 
-async fn refresh(State(app): State<App>, Json(asked): Json<SessionRequest>) -> Response {
+/// What was sent, or a refusal that repeats nothing of it.
+struct Asked(SessionRequest);
+
+impl FromRequest<App> for Asked {
+    type Rejection = Rejection;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Rejection> {
+        let malformed = |_: JsonRejection| Rejection::Malformed("not a session request");
+        Json::from_request(request, app).await.map(|Json(asked)| Self(asked)).map_err(malformed)
+    }
+}
+
+async fn refresh(State(app): State<App>, Asked(asked): Asked) -> Response {
     let authenticator = &app.endpoints.authenticator;
     let outcome = match open(authenticator, asked.token) {
         Ok(claims) => renew(authenticator, &claims).await,
@@ -79,7 +91,7 @@ async fn renew(authenticator: &Authenticator, claims: &Claims) -> Result<Refresh
     Ok(RefreshReply::Renewed { token: sealed.expose().to_owned() })
 }
 
-async fn revoke(State(app): State<App>, Json(asked): Json<SessionRequest>) -> Response {
+async fn revoke(State(app): State<App>, Asked(asked): Asked) -> Response {
     if let Ok(claims) = open(&app.endpoints.authenticator, asked.token) {
         app.endpoints.authenticator.revoke(&claims);
         app.endpoints.provider.signed_out(&claims, SignOutReach::Session).await;

@@ -22,6 +22,8 @@ use http::{HeaderValue, StatusCode, header};
 use url::Url;
 
 const WHAT: &str = "the auth server";
+/// Public keys, which only the auth server shows.
+const JWKS: &str = "/.well-known/jwks.json";
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The auth server, as seen from here.
@@ -121,17 +123,21 @@ impl Line {
         self.addresses.iter().map(Url::as_str).collect::<Vec<_>>().join(", ")
     }
 
+    /// An auth server with another secret, or something else: a satellite offers the same provider, but has no keys.
     async fn not_found(&self) -> Agreement {
-        let is_ours = self.get("/api/auth/providers", None).await.is_ok_and(|reply| {
-            let providers = serde_json::from_slice::<serde_json::Value>(&reply.body);
-            providers.is_ok_and(|providers| providers.get("credentials").is_some())
-        });
-        if is_ours {
+        if self.has("/api/auth/providers", "credentials").await && self.has(JWKS, "keys").await {
             let problem = "the secret differs from the auth server's, so neither can read the other's sessions; \
                            give both the same `secret`";
             return Agreement::Differs(vec![problem.into()]);
         }
         self.stranger(StatusCode::NOT_FOUND)
+    }
+
+    async fn has(&self, path: &str, member: &str) -> bool {
+        self.get(path, None).await.is_ok_and(|reply| {
+            let document = serde_json::from_slice::<serde_json::Value>(&reply.body);
+            document.is_ok_and(|document| document.get(member).is_some())
+        })
     }
 
     fn stranger(&self, status: StatusCode) -> Agreement {

@@ -52,7 +52,7 @@ fn assert_talkative(format: &str, output: &str) {
     assert!(traces > 100, "{traces} lines at the level of trace");
     assert!(output.lines().count() > 300);
     if format == "json" {
-        for crate_name in ["hyper", "h2", "hallpass_shared"] {
+        for crate_name in ["hyper_util", "h2", "hallpass_shared"] {
             let target = format!("\"target\":\"{crate_name}::");
             assert!(output.contains(&target), "nothing of {crate_name} in\n{output}");
         }
@@ -73,7 +73,7 @@ fn a_canary_is_found_in_every_form() {
         SECRET.to_lowercase(),
         base64::Engine::encode(&base64::engine::general_purpose::STANDARD, format!("user:{SECRET}!")),
         base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, format!("u:{SECRET}")),
-        SECRET.bytes().map(|byte| format!("{byte:02x}")).collect(),
+        words::hexadecimal(SECRET),
         SECRET.chars().take(24).collect(),
     ] {
         assert_eq!(found(&text, Shown::Nowhere), Some("secret"), "{text}");

@@ -64,7 +64,29 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 #[tokio::test]
 async fn it_says_where_to_look_who_to_be_and_what_to_try() {
     let demo = Demo::ready().await;
-    assert_snapshot!(demo.process.output().replace(&demo.port.to_string(), "PORT"), @"");
+    let printed = demo.process.output().replace(&demo.port.to_string(), "PORT");
+    let lines: Vec<&str> = printed.lines().map(|line| line.strip_prefix("  ").unwrap_or(line)).collect();
+    assert_snapshot!(lines.join("\n").trim(), @r"
+    Hallpass demo
+
+      http://app.example.localhost:PORT     an app: shows your session
+      http://admin.example.localhost:PORT   for admins only
+      http://auth.example.localhost:PORT    the sign-in itself
+
+    Sign in as
+
+      user@example.com    hallpass-demo     an ordinary user
+      admin@example.com   hallpass-admin    an admin
+
+    What to try
+
+      1. Open app: you are sent to sign in, and come back to where you were.
+      2. Open admin: the same session is there. The ordinary user is told why not.
+      3. Watch app: the access token lives 30 seconds and is renewed before your eyes.
+      4. Sign out anywhere: you are signed out everywhere.
+
+    Ctrl-C ends it.
+    ");
 }
 
 #[tokio::test]
@@ -158,14 +180,13 @@ async fn a_port_that_is_taken_is_said_with_the_option_that_helps() {
     let folder = Folder::new("demo");
     let arguments = ["--port".to_owned(), taken.to_string()];
     let temporary = folder.path().display().to_string();
-    let ended =
-        programs::run("hallpass-demo", folder.path(), &arguments, &[("TMPDIR", &temporary)]).await;
+    let ended = programs::run("hallpass-demo", folder.path(), &arguments, &[("TMPDIR", &temporary)]).await;
     assert_eq!((ended.code, ended.stdout.as_str()), (1, ""));
     let next = (taken + 1).to_string();
     let said = ended.stderr.replace(&next, "NEXT").replace(&taken.to_string(), "PORT");
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"hallpass-demo: port PORT is taken; choose another one: --port NEXT");
     assert!(files(folder.path()).is_empty());
     let ended = programs::run("hallpass-demo", folder.path(), &["--log", "inof"], &[]).await;
     assert_eq!((ended.code, ended.stdout.as_str()), (1, ""));
-    assert_snapshot!(ended.stderr, @"");
+    assert_snapshot!(ended.stderr, @"hallpass-demo: `inof` is not understood; use error, warn, info, debug, trace or directives such as hallpass_shared=debug,info");
 }

@@ -4,7 +4,7 @@
 //! time, so that a small machine is not too slow for the patience of the tests.
 
 use std::{
-    io::{Read as _, Write as _},
+    io::{self, Read as _, Write as _},
     net::{Ipv4Addr, TcpStream},
     path::PathBuf,
     time::Duration,
@@ -270,19 +270,22 @@ impl Browser {
 impl Drop for Browser {
     /// Ends the session, and with it Chromium, without the runtime: that may be what waits for this.
     fn drop(&mut self) {
-        let session = self.driver.session_id().clone();
+        let path = format!("/session/{}", self.driver.session_id());
         let _ = self.driver.clone().leak();
-        let end = || {
-            let mut driver = TcpStream::connect((Ipv4Addr::LOCALHOST, self.port))?;
-            driver.set_read_timeout(Some(Duration::from_secs(5)))?;
-            write!(
-                driver,
-                "DELETE /session/{session} HTTP/1.0\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
-            )?;
-            driver.read(&mut [0; 64])
-        };
-        let _ = end();
+        let ended = delete(self.port, &path);
+        let fine = ended.as_ref().is_ok_and(|answer| answer.starts_with(b"HTTP/1.1 200"));
+        assert!(fine || std::thread::panicking(), "a Chromium is left behind: {ended:?}");
     }
+}
+
+fn delete(port: u16, path: &str) -> io::Result<[u8; 12]> {
+    let mut driver = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    driver.set_read_timeout(Some(PATIENCE))?;
+    let request = format!("DELETE {path} HTTP/1.1\r\nHost: localhost:{port}\r\nContent-Length: 0\r\n\r\n");
+    driver.write_all(request.as_bytes())?;
+    let mut answer = [0; 12];
+    driver.read_exact(&mut answer)?;
+    Ok(answer)
 }
 
 fn base64_decoded(text: &str) -> Vec<u8> {

@@ -38,7 +38,7 @@ pub struct Ended {
 ///
 /// # Panics
 /// If it cannot be started, or goes on for ten seconds.
-pub async fn run<A: AsRef<OsStr>>(
+pub async fn run<A: AsRef<OsStr> + Sync>(
     name: &str,
     folder: &Path,
     arguments: &[A],
@@ -51,7 +51,7 @@ pub async fn run<A: AsRef<OsStr>>(
 ///
 /// # Panics
 /// As [`run`].
-pub async fn run_with_input<A: AsRef<OsStr>>(
+pub async fn run_with_input<A: AsRef<OsStr> + Sync>(
     name: &str,
     folder: &Path,
     (arguments, environment): (&[A], &[(&str, &str)]),

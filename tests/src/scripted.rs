@@ -87,6 +87,14 @@ impl ScriptedBackend {
         self.script.lock().unwrap().next.push_back(reply);
     }
 
+    /// Forgets the answers it was told and was not asked for.
+    ///
+    /// # Panics
+    /// Never.
+    pub fn answer_as_usual(&self) {
+        self.script.lock().unwrap().next.clear();
+    }
+
     /// What it was sent since the last call.
     ///
     /// # Panics

@@ -33,10 +33,16 @@ pub(super) struct Walk {
     programs: Programs,
     backend: ScriptedBackend,
     visitor: Visitor,
+    at_app: Visitor,
     dialect: Dialect,
     pub(super) words: Words,
     /// Each answer with a name; without `Set-Cookie`, where the session belongs.
     pub(super) answers: Vec<(String, String)>,
+}
+
+fn form(token: &str, fields: &[(&str, &str)]) -> String {
+    let mut form = url::form_urlencoded::Serializer::new(String::new());
+    form.append_pair("csrfToken", token).extend_pairs(fields).finish()
 }
 
 impl Walk {
@@ -57,11 +63,15 @@ impl Walk {
         words.add("secret", SECRET, Shown::Nowhere);
         let ring = SecretRing::new(vec![Secret::new(SECRET)]).unwrap();
         let bearer = Bearers::derive(&ring).unwrap().header().unwrap();
-        words.add("bearer between servers", &bearer.to_str().unwrap()["Bearer ".len()..], Shown::Nowhere);
+        words.add(
+            "bearer between servers",
+            bearer.to_str().unwrap().trim_start_matches("Bearer "),
+            Shown::Nowhere,
+        );
         for (name, text) in [
             ("password", PASSWORD),
             ("name that was typed", TYPED_NAME),
-            ("client's Authorization", &AUTHORIZATION["Bearer ".len()..]),
+            ("client's Authorization", AUTHORIZATION.trim_start_matches("Bearer ")),
             ("backend's reply", REPLY),
             ("key of the backend", BACKEND_KEY),
             ("key in the backend's address", URL_KEY),
@@ -69,9 +79,9 @@ impl Walk {
             words.add(name, text, Shown::Nowhere);
         }
         words.add("query", QUERY, Shown::InAnswers);
-        let visitor = programs.visitor();
+        let (visitor, at_app) = (programs.visitor(), Visitor::new(programs.app.port));
         let dialect = Dialect::named(dialect).unwrap();
-        Self { programs, backend, visitor, dialect, words, answers: Vec::new() }
+        Self { programs, backend, visitor, at_app, dialect, words, answers: Vec::new() }
     }
 
     /// What both processes have printed.
@@ -110,9 +120,9 @@ impl Walk {
         let answer = if host == AUTH {
             self.visitor.send(method, host, target, &headers, body).await
         } else {
-            let mut at_app = self.programs.at_app(&self.visitor);
-            let answer = at_app.send(method, host, target, &headers, body).await;
-            self.visitor.jar = at_app.jar;
+            self.at_app.jar.clone_from(&self.visitor.jar);
+            let answer = self.at_app.send(method, host, target, &headers, body).await;
+            self.visitor.jar.clone_from(&self.at_app.jar);
             answer
         };
         self.see(name, &answer);
@@ -144,8 +154,7 @@ impl Walk {
     async fn post(&mut self, host: &str, target: &str, fields: &[(&str, &str)]) -> Answer {
         let token = self.send((Method::GET, host, "/api/auth/csrf"), &[], "").await;
         let token = token.json()["csrfToken"].as_str().unwrap().to_owned();
-        let mut form = url::form_urlencoded::Serializer::new(String::new());
-        let body = form.append_pair("csrfToken", &token).extend_pairs(fields).finish();
+        let body = form(&token, fields);
         let port = if host == AUTH { self.programs.auth.port } else { self.programs.app.port };
         let origin = format!("http://{host}:{port}");
         let headers =

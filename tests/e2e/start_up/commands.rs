@@ -1,5 +1,7 @@
 //! `secret`, `hash-password`, `health` and `check`.
 
+use std::fmt::Write as _;
+
 use hallpass_tests::{
     SECRET,
     folder::Folder,
@@ -46,7 +48,8 @@ async fn a_hashed_password_signs_in() {
         assert_eq!((printed.code, printed.stderr.as_str()), (0, ""));
         let hash = printed.stdout.trim_end();
         assert!(hash.starts_with("$argon2id$") && !hash.contains("kůň"));
-        users += &format!("[[user]]\nid = \"{id}\"\nusername = \"user{id}\"\npassword_hash = \"{hash}\"\n");
+        let _ =
+            writeln!(users, "[[user]]\nid = \"{id}\"\nusername = \"user{id}\"\npassword_hash = \"{hash}\"");
     }
     let file = folder.path().join("users.toml");
     std::fs::write(&file, users).unwrap();
@@ -129,13 +132,13 @@ async fn check_reaches_the_backend() {
     ] {
         backend.answer_next(reply);
         let (code, said) = check("").await;
-        all += &format!("{code}: {}\n", said.lines().last().unwrap());
+        let _ = writeln!(all, "{code}: {}", said.lines().last().unwrap());
     }
     for brand in
         ["logo_file = \"/nowhere.svg\"", "logo_file = \"/etc/hostname\"", "colors = { brand = \"red;\" }"]
     {
         let (code, said) = check(&format!("[brand]\n{brand}")).await;
-        all += &format!("{code}: {}\n", said.lines().last().unwrap());
+        let _ = writeln!(all, "{code}: {}", said.lines().last().unwrap());
     }
     assert_snapshot!(all, @r"
     1: auth-server: backend: http://BACKEND/token (setting `backend.sign_in.url`) fails with 503 Service Unavailable

@@ -59,9 +59,9 @@ impl Walk {
             }
         }
         for path in ["/", "/login", "/logout"] {
-            self.grant_next(7, 600);
             self.send((Method::GET, AUTH, path), &[("accept", "text/html")], "").await;
         }
+        self.backend.answer_as_usual();
         let data = format!("{{\"csrfToken\":\"x\",\"data\":{{\"x\":\"{QUERY}\"}}}}");
         self.send((Method::POST, AUTH, "/api/auth/session"), &[("content-type", "application/json")], &data)
             .await;
@@ -103,12 +103,10 @@ impl Walk {
     pub(in super::super) async fn the_end_of_sessions(&mut self) {
         for (number, host) in [(11, AUTH), (12, APP)] {
             self.begin(number).await;
-            self.backend.answer_next(Reply::Text(
-                401,
-                "application/json",
-                format!("{{\"detail\":\"{REPLY}\"}}"),
-            ));
+            let no = format!("{{\"detail\":\"{REPLY}\"}}");
+            self.backend.answer_next(Reply::Text(401, "application/json", no));
             self.send((Method::GET, host, "/api/auth/session"), &[], "").await;
+            self.backend.answer_as_usual();
         }
         for (number, host) in [(13, AUTH), (14, APP)] {
             self.begin(number).await;
@@ -119,6 +117,7 @@ impl Walk {
             self.visitor.jar = copy;
             self.send((Method::GET, AUTH, "/api/auth/session"), &[], "").await;
             self.visitor.jar.clear();
+            self.backend.answer_as_usual();
         }
     }
 }
