@@ -57,11 +57,10 @@ impl Mixed {
     }
 }
 
-async fn a_nextjs_app_is_a_satellite(version: Version) {
-    let mixed = Mixed::set(version).await;
+async fn leads_to_sign_in_and_back(mixed: &Mixed) {
     let (stage, browser) = (&mixed.stage, &mixed.stage.browser);
     let page = mixed.next.at("/private?page=2&x=%C5%BD");
-    browser.open(&page).await;
+    browser.open(&mixed.next.at("/private")).await;
     browser.sees("to continue to next.example.localhost").await;
     stage.enter(ORDINARY).await;
     browser.arrives_at(&page).await;
@@ -73,8 +72,11 @@ async fn a_nextjs_app_is_a_satellite(version: Version) {
     browser.shows("#status", "authenticated").await;
     let used: Value = serde_json::from_str(&browser.text_of("#session").await).unwrap();
     assert_eq!(used["user"]["email"], ORDINARY.0, "useSession sees it too");
-    browser.save(&format!("nextjs-{version:?}")).await;
-    // The page above has had the app write the cookie; from here on both take turns.
+}
+
+/// The page of before has had the app write the cookie; from here on both take turns.
+async fn shares_the_cookie_with_us(mixed: &Mixed) {
+    let (stage, browser) = (&mixed.stage, &mixed.stage.browser);
     let claims = mixed.lasting_claims().await;
     for turn in 0..2 {
         let theirs = mixed.cookie().await;
@@ -88,52 +90,49 @@ async fn a_nextjs_app_is_a_satellite(version: Version) {
     }
     stage.open("admin", "/").await;
     browser.sees(ORDINARY_NAME).await;
+}
 
+async fn is_signed_out_with_us(mixed: &Mixed) {
+    let (stage, browser) = (&mixed.stage, &mixed.stage.browser);
     stage.open("auth", "/logout").await;
     browser.click("main [type=submit]").await;
     browser.sees("signed out everywhere").await;
-    browser.open(&page).await;
+    browser.open(&mixed.next.at("/private")).await;
     browser.sees("to continue to next.example.localhost").await;
     browser.open(&mixed.next.at("/")).await;
     browser.shows("#status", "unauthenticated").await;
     assert_eq!(stage.session_cookies("app").await, Vec::<String>::new());
 }
 
-async fn signing_out_on_a_nextjs_app_signs_out_here(version: Version) {
-    let mixed = Mixed::set(version).await;
+async fn signs_us_out(mixed: &Mixed) {
     let (stage, browser) = (&mixed.stage, &mixed.stage.browser);
-    stage.sign_in(ORDINARY).await;
-    browser.open(&mixed.next.at("/")).await;
-    browser.shows("#status", "authenticated").await;
-    browser.click("#sign-out").await;
-    browser.shows("#status", "unauthenticated").await;
-    for host in ["auth", "app"] {
-        assert_eq!(stage.session_cookies(host).await, Vec::<String>::new(), "{host}");
-    }
     // Its own "sign in" button leads here, and back.
     browser.open(&mixed.next.at("/")).await;
     browser.click("#sign-in").await;
     stage.enter(ORDINARY).await;
     browser.arrives_at(&mixed.next.at("/")).await;
     browser.shows("#status", "authenticated").await;
+    browser.click("#sign-out").await;
+    browser.shows("#status", "unauthenticated").await;
+    for host in ["auth", "app"] {
+        assert_eq!(stage.session_cookies(host).await, Vec::<String>::new(), "{host}");
+    }
+}
+
+async fn is_a_satellite(version: Version) {
+    let mixed = Mixed::set(version).await;
+    leads_to_sign_in_and_back(&mixed).await;
+    shares_the_cookie_with_us(&mixed).await;
+    is_signed_out_with_us(&mixed).await;
+    signs_us_out(&mixed).await;
 }
 
 #[tokio::test]
-async fn a_nextjs_app_with_v4_is_a_satellite() {
-    a_nextjs_app_is_a_satellite(Version::V4).await;
+async fn a_nextjs_app_with_next_auth_v4_is_a_satellite() {
+    is_a_satellite(Version::V4).await;
 }
 
 #[tokio::test]
-async fn a_nextjs_app_with_v5_is_a_satellite() {
-    a_nextjs_app_is_a_satellite(Version::V5).await;
-}
-
-#[tokio::test]
-async fn signing_out_on_a_nextjs_app_with_v4_signs_out_here() {
-    signing_out_on_a_nextjs_app_signs_out_here(Version::V4).await;
-}
-
-#[tokio::test]
-async fn signing_out_on_a_nextjs_app_with_v5_signs_out_here() {
-    signing_out_on_a_nextjs_app_signs_out_here(Version::V5).await;
+async fn a_nextjs_app_with_next_auth_v5_is_a_satellite() {
+    is_a_satellite(Version::V5).await;
 }

@@ -60,7 +60,7 @@ async fn check_says_what_differs() {
     satellite: `cookie.name` differs: `authjs.session-token` here, `next-auth.session-token` on the auth server; give both the same
     `cookie.dialect` differs: `authjs-v5` here, `next-auth-v4` on the auth server; give both the same
     satellite: `cookie.name` differs: `session` here, `next-auth.session-token` on the auth server; give both the same
-    satellite: what answers at http://127.0.0.1:APP/ is no Hallpass auth server (it said 401 Unauthorized); check `refresh.auth_server`
+    satellite: what answers at http://127.0.0.1:APP/ is no Hallpass auth server (it said 404 Not Found); check `refresh.auth_server`
     satellite: the auth server cannot be reached at http://127.0.0.1:9/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
     satellite: the auth server cannot be reached at http://nowhere.invalid/, http://127.0.0.1:9/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
     ");
