@@ -6,7 +6,6 @@
 use std::{
     io::{self, Read as _, Write as _},
     net::{Ipv4Addr, TcpStream},
-    path::PathBuf,
     time::Duration,
 };
 
@@ -14,18 +13,15 @@ use serde_json::{Value, json};
 use thirtyfour::{
     BrowserCapabilitiesHelper as _, By, ChromiumLikeCapabilities as _, Cookie, DesiredCapabilities,
     LoggingPrefsLogLevel, WebDriver, WindowHandle,
-    cdp::domains::emulation::{MediaFeature, SetEmulatedMedia},
 };
 use tokio::{
     sync::{Semaphore, SemaphorePermit},
     time::{Instant, sleep},
 };
 
-use crate::{
-    folder::Folder,
-    install::REMEDY,
-    process::{Process, tests_folder},
-};
+use crate::{folder::Folder, install::REMEDY, process::Process};
+
+mod looks;
 
 static PLACES: Semaphore = Semaphore::const_new(2);
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -225,46 +221,6 @@ impl Browser {
     pub async fn cookies(&self) -> Vec<Cookie> {
         self.driver.get_all_cookies().await.unwrap()
     }
-
-    /// What the browser complained about since the last call: scripts that fail, what the pages' policy forbids.
-    ///
-    /// # Panics
-    /// If it does not say.
-    pub async fn complaints(&self) -> Vec<String> {
-        let log = self.driver.browser_log().await.unwrap().into_iter().map(|entry| entry.message);
-        log.filter(|message| !message.contains("Failed to load resource")).collect()
-    }
-
-    /// Makes the page as large, and light or dark.
-    ///
-    /// # Panics
-    /// If the browser cannot.
-    pub async fn resize(&self, (width, height): (u32, u32), scheme: &str) {
-        let devtools = self.driver.cdp();
-        devtools.emulation().set_device_metrics_override(width, height, 1.0, false).await.unwrap();
-        let feature = MediaFeature { name: "prefers-color-scheme".into(), value: scheme.into() };
-        devtools.send(SetEmulatedMedia { media: None, features: Some(vec![feature]) }).await.unwrap();
-    }
-
-    /// Saves the whole page as `output/NAME.png`; gives back where.
-    ///
-    /// # Panics
-    /// If it cannot be saved.
-    pub async fn save(&self, name: &str) -> PathBuf {
-        let folder = tests_folder().join("output");
-        tokio::fs::create_dir_all(&folder).await.unwrap();
-        let path = folder.join(format!("{name}.png"));
-        // Transitions and the caret make pictures differ from run to run.
-        sleep(Duration::from_millis(200)).await;
-        let size = "const d = document.documentElement; return [d.clientWidth, Math.max(d.clientHeight, d.scrollHeight)]";
-        let size = self.run(size, &[]).await;
-        let clip = json!({ "x": 0, "y": 0, "width": size[0], "height": size[1], "scale": 1 });
-        let wish = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
-        let image = self.driver.cdp().send_raw("Page.captureScreenshot", wish).await.unwrap();
-        let image = base64_decoded(image["data"].as_str().unwrap());
-        tokio::fs::write(&path, image).await.unwrap();
-        path
-    }
 }
 
 impl Drop for Browser {
@@ -286,11 +242,6 @@ fn delete(port: u16, path: &str) -> io::Result<[u8; 12]> {
     let mut answer = [0; 12];
     driver.read_exact(&mut answer)?;
     Ok(answer)
-}
-
-fn base64_decoded(text: &str) -> Vec<u8> {
-    use base64::{Engine as _, engine::general_purpose::STANDARD};
-    STANDARD.decode(text).unwrap()
 }
 
 const ARGUMENTS: [&str; 11] = [

@@ -60,7 +60,7 @@ impl Mixed {
 async fn leads_to_sign_in_and_back(mixed: &Mixed) {
     let (stage, browser) = (&mixed.stage, &mixed.stage.browser);
     let page = mixed.next.at("/private?page=2&x=%C5%BD");
-    browser.open(&mixed.next.at("/private")).await;
+    browser.open(&page).await;
     browser.sees("to continue to next.example.localhost").await;
     stage.enter(ORDINARY).await;
     browser.arrives_at(&page).await;
