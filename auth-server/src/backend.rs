@@ -135,6 +135,14 @@ impl Backend {
         }
     }
 
+    /// How long a request waits for a renewal, which goes on without it.
+    pub fn patience(&self) -> Duration {
+        match &self.0 {
+            Kind::Http(backend) => backend.patience,
+            Kind::UsersFile(_) => Duration::from_secs(5),
+        }
+    }
+
     /// Tells the backend that a session has ended: best effort, two seconds at most.
     pub async fn sign_out(&self, claims: &Claims) {
         match &self.0 {

@@ -49,6 +49,16 @@ pub struct App {
     fingerprint: Arc<Fingerprint>,
     backend: Arc<Backend>,
     stack: Stack,
+    sign_ins: SignIns,
+}
+
+/// Where browsers post their passwords.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SignIns {
+    /// On this host only.
+    Here,
+    /// Also on apps that pass them on.
+    Elsewhere,
 }
 
 /// The parts could not be wired.
@@ -119,6 +129,7 @@ impl App {
             stack: Stack { pages: pages.clone(), cookie, hsts },
             pages,
             backend,
+            sign_ins: if proxied_by.is_empty() { SignIns::Here } else { SignIns::Elsewhere },
         })
     }
 

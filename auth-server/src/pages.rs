@@ -23,7 +23,7 @@ use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use crate::App;
+use crate::{App, SignIns};
 
 const ACTION: &str = "/api/auth/callback/credentials";
 const SIGN_OUT: &str = "/api/auth/signout";
@@ -97,7 +97,8 @@ async fn login(State(app): State<App>, headers: HeaderMap, parameters: Parameter
 
 async fn logout(State(app): State<App>, headers: HeaderMap, parameters: Parameters) -> Response {
     let asked = asked(parameters);
-    let (session, set) = app.current(&headers).await;
+    // Whosever session it is, one can end it.
+    let (session, set) = app.presented(&headers).await;
     let Some(pages) = app.pages.for_browser(&headers) else { return no_texts() };
     let (token, csrf_set) = match app.endpoints.csrf_token(&headers) {
         Ok(issued) => issued,
@@ -139,25 +140,33 @@ fn no_texts() -> Response {
 
 impl App {
     /// The session of the request, as far as it can be told, and the cookies to set.
+    async fn presented(&self, headers: &HeaderMap) -> (Option<Session>, SetCookies) {
+        match self.endpoints.authenticator.authenticate(RequestCookies::new(headers)).await {
+            Authentication::Admitted(Admission { session, set, .. }) => (Some(session), set),
+            Authentication::Unavailable { session, .. } => (Some(session), SetCookies::none()),
+            Authentication::Anonymous => (None, SetCookies::none()),
+            Authentication::Refused { set, .. } => (None, set),
+        }
+    }
+
+    /// The same, unless another session was begun in this browser: then a sibling host may have put this one in its
+    /// place, and a fresh sign-in settles it (threat-model C3).
     async fn current(&self, headers: &HeaderMap) -> (Option<Session>, SetCookies) {
-        let cookies = RequestCookies::new(headers);
-        let (session, set) = match self.endpoints.authenticator.authenticate(cookies).await {
-            Authentication::Admitted(Admission { session, set, .. }) => (session, set),
-            Authentication::Unavailable { session, .. } => (session, SetCookies::none()),
-            Authentication::Anonymous => return (None, SetCookies::none()),
-            Authentication::Refused { set, .. } => return (None, set),
-        };
+        let (session, set) = self.presented(headers).await;
         let policy = self.endpoints.authenticator.cookie.policy();
-        if session.sid.as_deref().is_some_and(|sid| policy.is_bound_elsewhere(cookies, sid)) {
-            // Nobody signed in to this session here: a sibling host may have put it in place of another
-            // (threat-model C3). A fresh sign-in settles it.
+        let swapped = |session: &Session| {
+            let sid = session.sid.as_deref();
+            sid.is_some_and(|sid| policy.is_bound_elsewhere(RequestCookies::new(headers), sid))
+        };
+        // Where apps pass sign-ins on under their own name, the browser is tied to a session there, not here.
+        if self.sign_ins == SignIns::Here && session.as_ref().is_some_and(swapped) {
             tracing::warn!(
                 event = "session_swapped",
                 "the session is not the one that was begun in this browser"
             );
             return (None, set);
         }
-        (Some(session), set)
+        (session, set)
     }
 
     /// The host of an address that is not on this server.

@@ -60,7 +60,10 @@ impl Refresher for BackendRefresher {
             let key = digest("hallpass refresh token", token.expose());
             let (core, claims) = (Arc::clone(&self.core), claims.clone());
             let work = carried(async move { core.renew(key, &token, &claims).await });
-            let renewed = self.flights.run(key, work).await;
+            let renewed =
+                tokio::time::timeout(self.core.backend.patience(), self.flights.run(key, work)).await;
+            // A slow backend has perhaps spent the token: whoever comes later finds what it granted (threat-model R5).
+            let Ok(renewed) = renewed else { return Err(Outage::of("the backend").into()) };
             renewed.unwrap_or(Err(Outage::of("the refresh").into())).map(|claims| Claims::clone(&claims))
         })
     }

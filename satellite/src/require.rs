@@ -68,6 +68,10 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let (parts, body) = request.into_parts();
         let refusal = match parts.extensions.get::<Visitor>() {
+            // What a role is worth is known for one access token's life, no longer (threat-model T15).
+            Some(Visitor::SignedIn(signed_in)) if signed_in.outage.is_some() => {
+                signed_in.outage.map(|outage| Rejection::Unconfirmed(outage).into_response())
+            }
             Some(Visitor::SignedIn(signed_in)) if self.rule.admits(&signed_in.claims) => None,
             Some(Visitor::SignedIn(signed_in)) => Some(deny(&parts, signed_in, &self.rule)),
             Some(_) => Some(ask_to_sign_in(&parts)),

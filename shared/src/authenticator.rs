@@ -201,9 +201,12 @@ impl Authenticator {
         }
     }
 
-    /// The claims of the request's session, whatever they are worth: for signing out.
-    pub fn presented(&self, cookies: RequestCookies<'_>) -> Option<Claims> {
-        self.newest_valid(cookies, self.clock.now()).ok().flatten().map(|opened| opened.claims)
+    /// The claims of every session that the request carries, for signing out: a sibling that tosses one of its own
+    /// must not save the others (threat-model C2, T14).
+    pub fn presented(&self, cookies: RequestCookies<'_>) -> Vec<Claims> {
+        let now = self.clock.now();
+        let opened = |token: &SealedToken| self.codec.open(token, now).ok().map(|opened| opened.claims);
+        self.cookie.candidates(cookies).iter().filter_map(opened).collect()
     }
 
     /// Opens a token that a satellite sends.

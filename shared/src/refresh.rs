@@ -126,6 +126,12 @@ pub fn due(claims: &Claims, now: UnixTime, skew: Duration) -> Result<Due, Refusa
     if now.plus(skew) < end {
         return Ok(Due::No);
     }
+    // A token that lives shorter than the skew would be renewed with every request: a third of its life is enough.
+    let begun =
+        claims.access_token.as_ref().and_then(jwt_payload).and_then(|payload| jwt_time(&payload, "iat"));
+    if begun.is_some_and(|begun| now < end && end.since(now) > end.since(begun) / 3) {
+        return Ok(Due::No);
+    }
     let renewable = claims.refresh_token.is_some()
         && claims.refresh_token_expires.is_none_or(|refresh_end| now < refresh_end);
     match (now < end, renewable) {
@@ -195,5 +201,14 @@ mod tests {
         assert_eq!(judge(0, Some(0)), Err(Refusal::RefreshTokenExpired));
         assert_eq!(judge(-5, None), Err(Refusal::RefreshTokenExpired));
         assert_eq!(due(&Claims::default(), NOW, Duration::ZERO), Ok(Due::No));
+        let short = |left: i64| Claims {
+            access_token: Some(jwt(
+                &json!({"iat": NOW.as_seconds() + left - 15, "exp": NOW.as_seconds() + left}),
+            )),
+            refresh_token: Some(Secret::new("r")),
+            ..Claims::default()
+        };
+        let judge = |left| due(&short(left), NOW, Duration::from_secs(30));
+        assert_eq!((judge(6), judge(5), judge(0)), (Ok(Due::No), Ok(Due::Soon), Ok(Due::Now)));
     }
 }

@@ -62,6 +62,9 @@ pub enum Rejection {
     /// Something needed cannot be reached.
     #[error(transparent)]
     Unavailable(#[from] Outage),
+    /// Somebody is signed in, and it cannot be confirmed just now what they may.
+    #[error("the session cannot be confirmed: {0}")]
+    Unconfirmed(Outage),
     /// The session does not fit into cookies.
     #[error("the session is too large for its cookies")]
     SessionTooLarge,
@@ -91,6 +94,7 @@ impl Rejection {
             Self::Denied => (StatusCode::UNAUTHORIZED, "CredentialsSignin", Fault::Client),
             Self::Throttled(_) => (StatusCode::TOO_MANY_REQUESTS, "RateLimited", Fault::Client),
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "Unavailable", Fault::Upstream),
+            Self::Unconfirmed(_) => (StatusCode::SERVICE_UNAVAILABLE, "Outage", Fault::Upstream),
             Self::SessionTooLarge => (StatusCode::UNPROCESSABLE_ENTITY, "SessionTooLarge", Fault::Upstream),
             Self::TimedOut => (StatusCode::REQUEST_TIMEOUT, "TimedOut", Fault::Client),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal", Fault::Internal),
@@ -101,7 +105,7 @@ impl Rejection {
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Throttled(after) => Some(*after),
-            Self::Unavailable(outage) => Some(outage.retry_after),
+            Self::Unavailable(outage) | Self::Unconfirmed(outage) => Some(outage.retry_after),
             _ => None,
         }
     }

@@ -19,7 +19,7 @@ use hallpass_shared::{
     telemetry::causes,
     token::Claims,
 };
-use http::{HeaderName, HeaderValue, Method};
+use http::{HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -33,6 +33,7 @@ use super::{
     template::Values,
 };
 
+const RENEWAL_TIME: Duration = Duration::from_secs(30);
 const SIGN_OUT_TIME: Duration = Duration::from_secs(2);
 /// Renewals that may wait for each one that runs.
 const QUEUE: usize = 16;
@@ -59,6 +60,7 @@ pub(super) struct HttpBackend {
     sign_in_client: Client,
     refresh_client: Client,
     limit: Limit,
+    pub(super) patience: Duration,
     address_header: Option<HeaderName>,
     pub(super) clock: Arc<dyn Clock>,
 }
@@ -78,7 +80,7 @@ impl HttpBackend {
             calls.sign_in.pointers.user.1 = Presence::Optional;
         }
         let ca_file = reader.common.ca_file.as_deref();
-        let client = || {
+        let client = |timeout| {
             http_client::build(timeout, ca_file).map_err(|error| {
                 let path = ca_file.map(|path| format!("{}: ", path.display())).unwrap_or_default();
                 reader.texts.invalid("backend.ca_file", format!("{path}{}", causes(&error)))
@@ -87,9 +89,11 @@ impl HttpBackend {
         Ok(Self {
             protocol: reader.protocol,
             calls,
-            sign_in_client: client()?,
-            refresh_client: client()?,
+            sign_in_client: client(timeout)?,
+            // Whoever waits gives up sooner; the renewal itself goes on, since it may have been counted already.
+            refresh_client: client(timeout.max(RENEWAL_TIME))?,
             limit: Limit::new(reader.concurrency()?, timeout),
+            patience: timeout,
             address_header: reader.address_header()?,
             clock,
         })
@@ -110,8 +114,15 @@ impl HttpBackend {
             request = request.header(name, value);
         }
         let mut grant = self.granted(step, request).await?;
-        if let Some(user) = self.user(&self.sign_in_client, &grant).await? {
-            grant.user.get_or_insert_default().extend(user);
+        match self.user(&self.sign_in_client, &grant).await {
+            Ok(Some(user)) => grant.user.get_or_insert_default().extend(user),
+            Ok(None) => {}
+            // The password was right: a fresh token that is not taken is no wrong password.
+            Err(BackendError::Denied) => {
+                let problem = "the backend does not take the access token that it has just granted";
+                return Err(unusable(Step::User, None, Step::User.key(), problem));
+            }
+            Err(error) => return Err(error),
         }
         Ok(grant)
     }
@@ -130,6 +141,8 @@ impl HttpBackend {
         match self.user(&self.refresh_client, &grant).await {
             Ok(Some(user)) => grant.user.get_or_insert_default().extend(user),
             Ok(None) => {}
+            // Somebody who may not even see himself any more is out (threat-model T15).
+            Err(BackendError::Denied) => return Err(BackendError::Denied),
             Err(_) => {
                 tracing::warn!(event = "backend_user", "the tokens were renewed without the user's fields");
             }
@@ -199,7 +212,13 @@ impl HttpBackend {
         let Some((call, pointer)) = &self.calls.user else { return Ok(None) };
         let values = Values { access_token: grant.access_token.as_ref(), ..Values::default() };
         let reply = http_client::send(BACKEND, filled(call, client, &values)?).await?;
-        let mut document = judge(self.protocol, Step::User, &Definite::default(), &reply)?;
+        let definite = Definite {
+            setting: "backend.user",
+            statuses: vec![StatusCode::UNAUTHORIZED],
+            codes: ["UNAUTHENTICATED", "NOT_AUTHENTICATED", "TOKEN_NOT_VALID"].map(str::to_owned).to_vec(),
+            ..Definite::default()
+        };
+        let mut document = judge(self.protocol, Step::User, &definite, &reply)?;
         match pointer.user(&mut document) {
             Ok(Some(user)) => Ok(Some(user)),
             Ok(None) => {

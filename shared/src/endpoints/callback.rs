@@ -66,9 +66,7 @@ impl Endpoints {
         let cookies = RequestCookies::new(attempt.headers);
         match self.authenticator.begin(grant, cookies) {
             Ok((claims, set)) => {
-                if let Some(old) = self.authenticator.presented(cookies) {
-                    self.authenticator.revoke(&old);
-                }
+                self.authenticator.presented(cookies).iter().for_each(|old| self.authenticator.revoke(old));
                 count("ok");
                 let session = claims.sid.as_deref().map(log_id);
                 tracing::info!(event = "sign_in", outcome = "ok", session, "signed in");

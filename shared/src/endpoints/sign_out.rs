@@ -26,7 +26,7 @@ pub(super) async fn finish(
         return endpoints.csrf_failed(error, mode, endpoints.dialect.csrf_sign_out_location);
     }
     let cookies = RequestCookies::new(&headers);
-    if let Some(claims) = endpoints.authenticator.presented(cookies) {
+    for claims in endpoints.authenticator.presented(cookies) {
         endpoints.authenticator.revoke(&claims);
         endpoints.provider.signed_out(&claims, SignOutReach::Session).await;
         metrics::counter!("hallpass_sign_outs_total").increment(1);

@@ -213,6 +213,10 @@ fn with_field(kind: Option<&str>, body: String, (name, value): &(&str, String)) 
 }
 
 impl Script {
+    pub(super) fn hangs(&self) -> bool {
+        self.fault.as_deref() == Some("hang")
+    }
+
     /// What the backend is told to answer; `elsewhere` is where it may redirect to.
     pub(super) fn reply(&self, elsewhere: &str) -> Reply {
         match (self.fault.as_deref(), self.status) {

@@ -10,7 +10,7 @@ use super::{
     LIMIT, PASSWORD,
     case::{Case, Class},
     scene::{AUTH, Scene, Seen},
-    style::{Outcome, Style},
+    style::{self, Outcome},
 };
 
 /// Checks one sentence.
@@ -32,11 +32,11 @@ pub(super) async fn check(fact: &str, at: &str, case: &Case, scene: &mut Scene, 
             assert!(!seen.received.is_empty(), "{at}: nobody was asked at all");
         }
         "at least one 429" => {
-            let limited = seen.answers.iter().any(|answer| is(scene.style, answer, Class::Limited));
+            let limited = seen.answers.iter().any(|answer| is(answer, Class::Limited));
             assert!(limited, "{at}");
         }
-        // `unavailable` is checked too; the backend's time-out is one second.
-        "answer within the configured timeout" => assert!(seen.longest < Duration::from_secs(5), "{at}"),
+        // The time-out is one second, the backend hangs for a minute.
+        "answer within the configured timeout" => assert!(seen.longest < Duration::from_secs(20), "{at}"),
         "credentials sent to the configured backend only" => {
             assert_eq!(seen.received.len(), 1, "{at}");
             assert_eq!(scene.elsewhere.take_received().len(), 0, "{at}");
@@ -61,8 +61,8 @@ pub(super) async fn check(fact: &str, at: &str, case: &Case, scene: &mut Scene, 
     }
 }
 
-pub(super) fn is(style: Style, answer: &Answer, class: Class) -> bool {
-    matches!(style.outcome(answer), Some(Outcome::Plain(found) | Outcome::NextAuths(found)) if found == class)
+fn is(answer: &Answer, class: Class) -> bool {
+    matches!(style::outcome(answer), Some(Outcome::Plain(found) | Outcome::NextAuths(found)) if found == class)
 }
 
 fn only_allowed_headers(at: &str, received: &[Received]) {

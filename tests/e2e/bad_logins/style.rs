@@ -2,7 +2,6 @@
 
 use hallpass_shared::dialect::Dialect;
 use hallpass_tests::{Answer, visitor::parameter};
-use http::StatusCode;
 
 use super::case::Class;
 
@@ -47,38 +46,33 @@ impl Style {
             Self::ClientV5 => vec![pair("Sec-Fetch-Mode", "cors"), pair("X-Auth-Return-Redirect", "1")],
         }
     }
+}
 
-    /// Where the answer leads: `Location`, or `url` of the JSON.
-    pub(super) fn destination(self, answer: &Answer) -> Option<String> {
-        if answer.status.is_redirection() {
-            return Some(answer.location().to_owned());
-        }
-        let json: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
-        json["url"].as_str().map(str::to_owned)
+/// Where an answer leads: `Location`, or `url` of the JSON.
+pub(super) fn destination(answer: &Answer) -> Option<String> {
+    if answer.status.is_redirection() {
+        return Some(answer.location().to_owned());
     }
+    let json: serde_json::Value = serde_json::from_str(&answer.body).unwrap_or_default();
+    json["url"].as_str().map(str::to_owned)
+}
 
-    /// The kind of the answer; `None` for one that there must not be.
-    pub(super) fn outcome(self, answer: &Answer) -> Option<Outcome> {
-        use Outcome::{NextAuths, Plain};
-        let destination = self.destination(answer);
-        let error = destination.as_deref().and_then(|url| parameter(url, "error"));
-        let says = |code: &str| error.as_deref() == Some(code);
-        match answer.status {
-            StatusCode::SEE_OTHER if says("CredentialsSignin") => Some(Plain(Class::Denied)),
-            StatusCode::SEE_OTHER if says("MissingCSRF") => Some(NextAuths(Class::Forbidden)),
-            StatusCode::SEE_OTHER if error.is_none() => Some(Plain(Class::Ok)),
-            StatusCode::OK if says("CredentialsSignin") => Some(NextAuths(Class::Denied)),
-            StatusCode::OK if error.is_none() && destination.is_some() => Some(Plain(Class::Ok)),
-            StatusCode::UNAUTHORIZED if says("CredentialsSignin") => Some(Plain(Class::Denied)),
-            StatusCode::FORBIDDEN => Some(Plain(Class::Forbidden)),
-            StatusCode::METHOD_NOT_ALLOWED if answer.headers.contains_key("allow") => {
-                Some(Plain(Class::Method))
-            }
-            StatusCode::TOO_MANY_REQUESTS if retry_after(answer).is_some() => Some(Plain(Class::Limited)),
-            StatusCode::SERVICE_UNAVAILABLE => Some(Plain(Class::Unavailable)),
-            status if [400, 413, 415, 422].contains(&status.as_u16()) => Some(Plain(Class::Invalid)),
-            _ => None,
-        }
+/// The kind of an answer; `None` for one that there must not be.
+pub(super) fn outcome(answer: &Answer) -> Option<Outcome> {
+    use Outcome::{NextAuths, Plain};
+    let destination = destination(answer);
+    let error = destination.as_deref().and_then(|url| parameter(url, "error"));
+    match (answer.status.as_u16(), error.as_deref()) {
+        (303 | 401, Some("CredentialsSignin")) => Some(Plain(Class::Denied)),
+        (200, Some("CredentialsSignin")) => Some(NextAuths(Class::Denied)),
+        (303, Some("MissingCSRF")) => Some(NextAuths(Class::Forbidden)),
+        (200 | 303, None) if destination.is_some() => Some(Plain(Class::Ok)),
+        (403, _) => Some(Plain(Class::Forbidden)),
+        (405, _) if answer.headers.contains_key("allow") => Some(Plain(Class::Method)),
+        (429, _) if retry_after(answer).is_some() => Some(Plain(Class::Limited)),
+        (503, _) => Some(Plain(Class::Unavailable)),
+        (400 | 413 | 415 | 422, _) => Some(Plain(Class::Invalid)),
+        _ => None,
     }
 }
 

@@ -79,7 +79,7 @@ async fn whatever_cookies_come_a_page_is_alices_or_nobodys() {
             request.extend(b"\r\n");
             let started = Instant::now();
             let answer = wire::exchange(behind.address, &request).await;
-            assert!(started.elapsed() < Duration::from_secs(2), "{at}: {:?}", started.elapsed());
+            assert!(started.elapsed() < Duration::from_secs(10), "{at}: {:?}", started.elapsed());
             let outcome = match answer.status.as_u16() {
                 200 if answer.body.contains("alice") => "valid",
                 401 => "anonymous",

@@ -16,7 +16,7 @@ use hallpass_tests::{
 };
 use http::{HeaderMap, HeaderValue, Request, header};
 use serde_json::{Value, json};
-use tokio::net::TcpListener;
+use tokio::net::TcpSocket;
 use tower::ServiceExt as _;
 
 pub(super) const AUTH: &str = "auth.example.localhost";
@@ -44,7 +44,7 @@ impl Deployment {
     /// With these settings first, such as `cookie.dialect = "authjs-v5"`.
     pub(super) async fn with(settings: &str) -> Self {
         let backend = backend().await;
-        let section = backend.settings();
+        let section = patient(&backend);
         Self::of(backend, &format!("{settings}\n{section}")).await
     }
 
@@ -87,7 +87,12 @@ impl Deployment {
     pub(super) fn claims(&self, visitor: &Visitor) -> Option<Claims> {
         let line = cookie_line(visitor);
         let headers = HeaderMap::from_iter([(header::COOKIE, HeaderValue::try_from(line).unwrap())]);
-        self.world.auth.endpoints.authenticator.presented(RequestCookies::new(&headers))
+        let authenticator = &self.world.auth.endpoints.authenticator;
+        let tokens = authenticator.cookie.candidates(RequestCookies::new(&headers));
+        tokens
+            .iter()
+            .find_map(|token| authenticator.codec.open(token, authenticator.clock.now()).ok())
+            .map(|opened| opened.claims)
     }
 
     /// How often the backend was asked to renew.
@@ -98,6 +103,11 @@ impl Deployment {
 
 /// A refusal need not take long in a test.
 pub(super) const QUICK: &str = "[throttle]\nanswer_floor = \"10ms\"\n";
+
+/// `[backend]` with time enough for a machine that is busy.
+pub(super) fn patient(backend: &ScriptedBackend) -> String {
+    backend.settings().replace("timeout = \"1s\"", "timeout = \"30s\"")
+}
 
 pub(super) async fn backend() -> ScriptedBackend {
     ScriptedBackend::start(&[(ALICE, PASSWORD), ("mallory@example.com", "mallorys own")]).await
@@ -164,13 +174,13 @@ pub(super) fn on_https(rest: &str) -> Texts {
 }
 
 pub(super) fn auth_on_https(backend: &ScriptedBackend) -> App {
-    let texts = on_https(&format!("{}{QUICK}", backend.settings()));
+    let texts = on_https(&format!("{}{QUICK}", patient(backend)));
     App::build(AuthSettings::read(&texts).unwrap()).unwrap()
 }
 
 /// An auth server on https with a clock that the test moves.
 pub(super) fn auth_with_clock(backend: &ScriptedBackend, clock: Arc<dyn Clock>) -> App {
-    let texts = on_https(&format!("{}{QUICK}", backend.settings()));
+    let texts = on_https(&format!("{}{QUICK}", patient(backend)));
     App::build_with_clock(AuthSettings::read(&texts).unwrap(), clock).unwrap()
 }
 
@@ -187,9 +197,18 @@ pub(super) async fn ask(router: &Router, request: Request<Body>) -> Answer {
     Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
 }
 
-/// An address where nobody listens any more.
-pub(super) async fn gone() -> SocketAddr {
-    TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap().local_addr().unwrap()
+/// An address that is taken, and where nobody listens.
+pub(super) struct Gone {
+    pub(super) address: SocketAddr,
+    _taken: TcpSocket,
+}
+
+impl Gone {
+    pub(super) fn somewhere() -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        Self { address: socket.local_addr().unwrap(), _taken: socket }
+    }
 }
 
 /// A GET with these cookies.

@@ -11,7 +11,7 @@ use serde_json::json;
 use tokio::{net::TcpListener, task::JoinHandle};
 
 use super::deployment::{
-    ADMIN, ALICE, APP, Deployment, FAR, PASSWORD, ask, cookie_line, get, gone, grant, satellite,
+    ADMIN, ALICE, APP, Deployment, FAR, Gone, PASSWORD, ask, cookie_line, get, grant, satellite,
     session_cookies,
 };
 
@@ -177,11 +177,11 @@ async fn a_satellite_says_what_differs_from_the_auth_server() {
 #[tokio::test]
 async fn an_auth_server_that_does_not_answer_is_no_disagreement() {
     let site = Deployment::start().await;
-    let gone = gone().await;
+    let gone = Gone::somewhere();
     let settings = format!(
         "secret = \"{SECRET}\"\nparent_domain = \"example.localhost\"\nauth_url = \"http://auth.example.localhost:{}\"\n\
-         refresh.auth_server = \"http://{gone}\"",
-        site.world.port
+         refresh.auth_server = \"http://{}\"",
+        site.world.port, gone.address
     );
     let satellite = satellite(&format!("http://app.example.localhost:{}", site.world.port), &settings);
     let Agreement::Unreachable(problem) = satellite.agreement().await else { panic!("something answers") };

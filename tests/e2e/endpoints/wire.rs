@@ -14,7 +14,7 @@ use tokio::{
 pub(crate) async fn exchange(address: SocketAddr, request: &[u8]) -> Answer {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.write_all(request).await.unwrap();
-    timeout(Duration::from_secs(10), answer(&mut stream)).await.expect("an answer within ten seconds")
+    timeout(Duration::from_secs(30), answer(&mut stream)).await.expect("an answer within half a minute")
 }
 
 async fn answer(stream: &mut TcpStream) -> Answer {
