@@ -205,7 +205,10 @@ fn forbidden(at: &str, case: &Case, scene: &Scene, seen: &Seen) {
     }
     let secrets = [PASSWORD, "Traceback", "disabled since", "No active account", "pwned", "evil.com"];
     for answer in &seen.answers {
-        let said = format!("{:?} {}", answer.headers, answer.body).to_lowercase();
+        let mut headers = answer.headers.clone();
+        // What is sealed in there may spell anything.
+        headers.remove("set-cookie");
+        let said = format!("{headers:?} {}", answer.body).to_lowercase();
         for secret in secrets.iter().chain(&["alice", "nobody", "mallory", "refresh-"]) {
             assert!(!said.contains(&secret.to_lowercase()), "{at}: says {secret}: {answer:?}");
         }

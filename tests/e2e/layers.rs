@@ -75,7 +75,9 @@ fn every_test_that_the_manual_names_exists() {
     let named = manual.split('`').skip(1).step_by(2).filter(|word| word.matches('_').count() >= 3);
     let mut sources = String::new();
     for folder in ["shared/src", "auth-server/src", "satellite/src", "tests/e2e"] {
-        modules(&root.join(folder), Scope::All).into_iter().for_each(|(_, text)| sources.push_str(&text));
+        for (_, text) in modules(&root.join(folder), Scope::All) {
+            sources.push_str(&text);
+        }
     }
     let missing: Vec<_> = named.filter(|name| !sources.contains(&format!("fn {name}("))).collect();
     assert!(missing.is_empty(), "{missing:?}");
@@ -130,7 +132,7 @@ fn imports(text: &str) -> Vec<String> {
                         '}' => depth -= 1,
                         ',' if depth == 0 => expects = true,
                         letter if expects && depth == 0 && letter.is_alphabetic() => {
-                            used.push(name(&list[at..]));
+                            used.push(name(list.get(at..).unwrap_or_default()));
                             expects = false;
                         }
                         _ => {}

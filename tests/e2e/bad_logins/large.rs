@@ -1,5 +1,7 @@
 //! A body of ten megabytes: the answer comes before it is sent.
 
+use std::fmt::Write as _;
+
 use hallpass_tests::Answer;
 use tokio::time::Instant;
 
@@ -41,7 +43,7 @@ async fn exchange(scene: &Scene, wire: &Wire, framing: &str, body: &str) -> Answ
         cookies.join("; ")
     );
     for (name, value) in &wire.headers {
-        head += &format!("{name}: {value}\r\n");
+        write!(head, "{name}: {value}\r\n").unwrap();
     }
     wire::exchange(scene.world.address(), format!("{head}\r\n{body}").as_bytes()).await
 }

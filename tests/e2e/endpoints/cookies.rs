@@ -117,6 +117,23 @@ async fn cookies_of_two_people_are_refused_and_taken_away() {
 }
 
 #[tokio::test]
+async fn a_tossed_cookie_saves_no_session_from_the_sign_out() {
+    // threat-model C2, T14
+    let site = Deployment::start().await;
+    let mut mallory = site.visitor();
+    mallory.sign_in("mallory@example.com", "mallorys own").await;
+    let tossed = mallory.jar[&(NAME.to_owned(), ".example.localhost".to_owned())].clone();
+    for host in [AUTH, APP] {
+        let mut visitor = site.alice().await;
+        let mut copy = visitor.clone();
+        visitor.jar.insert((NAME.into(), host.into()), tossed.clone());
+        visitor.post_form(host, "/api/auth/signout", &[]).await;
+        assert_eq!(session_cookies(&visitor), Vec::<String>::new());
+        assert_eq!(session(&mut copy, AUTH).await, json!({}), "signed out on {host}");
+    }
+}
+
+#[tokio::test]
 async fn a_leftover_of_this_host_beside_a_good_cookie_changes_nothing() {
     // threat-model C2
     let site = Deployment::start().await;

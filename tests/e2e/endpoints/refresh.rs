@@ -152,16 +152,14 @@ async fn two_generations_back_nothing_is_kept() {
 
 #[tokio::test]
 async fn an_outage_is_told_and_signs_nobody_out() {
-    // threat-model R4, K7
-    let backend = backend().await;
-    let section = backend.settings().replace("\"1s\"", "\"2s\"");
-    let site = Deployment::of(backend, &section).await;
+    // threat-model R4, K4
+    let site = Deployment::start().await;
     let mut visitor = site.alice_to_be_renewed().await;
     let failures: [fn() -> Reply; 4] = [
         || Reply::Text(500, "text/html", "<h1>Traceback</h1>".into()),
+        || Reply::Text(403, "text/html", "<h1>blocked</h1>".into()),
         || Reply::Text(200, "application/json", "{}".into()),
         || Reply::Close,
-        || Reply::Hang(Duration::from_mins(1)),
     ];
     for failure in failures {
         for host in [AUTH, APP] {
@@ -178,12 +176,28 @@ async fn an_outage_is_told_and_signs_nobody_out() {
     }
     site.backend.answer_next(Reply::Text(502, "text/html", String::new()));
     assert_eq!(visitor.visit(APP, "/").await.status, StatusCode::OK, "who is there is still known");
-    let recovered = session(&mut visitor, APP).await;
-    assert_eq!(
-        (&recovered["user"]["id"], recovered.get("error")),
-        (&json!(ALICE), None),
-        "without a new sign-in"
-    );
+    let told = session(&mut visitor, APP).await;
+    assert_eq!((&told["user"]["id"], told.get("error")), (&json!(ALICE), None), "without a new sign-in");
+}
+
+#[tokio::test]
+async fn a_slow_renewal_is_waited_for_a_while_and_found_later() {
+    // threat-model R4, R5, K7
+    let backend = backend().await;
+    let section = backend.settings();
+    let site = Deployment::of(backend, &section).await;
+    let mut visitor = site.alice_to_be_renewed().await;
+    site.backend.answer_next(Reply::Hang(3 * SECOND));
+    let answer = visitor.fetch(APP, "/api/auth/session").await;
+    assert_eq!((answer.status, answer.set_cookies()), (StatusCode::OK, Vec::new()));
+    assert_eq!(answer.json()["error"], "RefreshAccessTokenError");
+    let mut patience = 200;
+    while session(&mut visitor, APP).await.get("error").is_some() {
+        patience -= 1;
+        assert!(patience > 0, "it never comes");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert_eq!(site.renewals(), 1, "the backend is asked once");
 }
 
 #[tokio::test]
@@ -208,6 +222,10 @@ async fn with_the_backend_gone_sessions_live_on() {
         assert_eq!((answer.status, answer.set_cookies()), (StatusCode::OK, Vec::new()));
         assert_eq!(answer.json()["error"], "RefreshAccessTokenError");
     }
+    // What somebody may is not known any more, so a page that asks for a role has to wait.
+    let answer = stale.visit(ADMIN, "/").await;
+    assert_eq!((answer.status, answer.set_cookies()), (StatusCode::SERVICE_UNAVAILABLE, Vec::new()));
+    assert!(answer.headers.contains_key("retry-after") && answer.body.contains("<h1>"), "{answer:?}");
 }
 
 #[tokio::test]
