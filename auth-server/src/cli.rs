@@ -18,7 +18,7 @@ use hallpass_shared::{
     telemetry,
 };
 
-use crate::{App, Settings, backend};
+use crate::{App, BuildError, Settings, backend};
 
 /// Signs people in at the backend you have, for every host below one domain.
 #[derive(Debug, Parser)]
@@ -75,23 +75,33 @@ fn texts(files: &[PathBuf]) -> anyhow::Result<Texts> {
 }
 
 async fn serve(files: &[PathBuf]) -> anyhow::Result<()> {
-    let settings = Settings::read(&texts(files)?)?;
+    let texts = texts(files)?;
+    let settings = Settings::read(&texts)?;
     let server = settings.shared.server.clone();
     telemetry::init(settings.shared.log.format, &settings.shared.log.level)?;
     let metrics = admin::collect_metrics()?;
     tracing::info!(event = "settings", settings = ?settings, "read");
-    let app = App::build(settings)?;
+    let app = App::build(settings).map_err(|error| explain(&texts, error))?;
     let admin = admin::router(Some(metrics), Arc::new(app.clone()));
     Ok(process::run("auth-server", &server, app.router(), admin).await?)
 }
 
 async fn check(files: &[PathBuf]) -> anyhow::Result<()> {
-    let settings = Settings::read(&texts(files)?)?;
+    let texts = texts(files)?;
+    let settings = Settings::read(&texts)?;
     say(&format!("settings: ok, {} for *.{}", settings.shared.auth_url, settings.shared.domain))?;
     let reached = settings.backend.reach().await;
-    App::build(settings)?;
+    App::build(settings).map_err(|error| explain(&texts, error))?;
     say(&reached.map_err(anyhow::Error::msg)?)?;
     say("all is well")
+}
+
+/// A brand that cannot be loaded is a setting like any other.
+fn explain(texts: &Texts, error: BuildError) -> anyhow::Error {
+    match error {
+        BuildError::Brand(error) => texts.invalid(&error.key(), &error).into(),
+        other => other.into(),
+    }
 }
 
 async fn health(files: &[PathBuf]) -> anyhow::Result<()> {

@@ -17,7 +17,7 @@ use hallpass_shared::{
     telemetry,
 };
 
-use crate::{Agreement, Satellite, Settings};
+use crate::{Agreement, BuildError, Satellite, Settings};
 
 /// Knows who is signed in on the domain, on any host but the auth server's.
 #[derive(Debug, Parser)]
@@ -67,12 +67,13 @@ fn texts(files: &[PathBuf]) -> anyhow::Result<Texts> {
 }
 
 async fn serve(files: &[PathBuf]) -> anyhow::Result<()> {
-    let settings = Settings::read(&texts(files)?)?;
+    let texts = texts(files)?;
+    let settings = Settings::read(&texts)?;
     let server = settings.shared.server.clone();
     telemetry::init(settings.shared.log.format, &settings.shared.log.level)?;
     let metrics = admin::collect_metrics()?;
     tracing::info!(event = "settings", settings = ?settings, "read");
-    let satellite = Satellite::build(settings)?;
+    let satellite = Satellite::build(settings).map_err(|error| explain(&texts, error))?;
     tokio::spawn(report_agreement(satellite.clone()));
     let site = satellite.hardened(satellite.protect(satellite.built_in_site()));
     let admin = admin::router(Some(metrics), Arc::new(satellite.clone()));
@@ -104,12 +105,21 @@ async fn report_agreement(satellite: Satellite) {
 }
 
 async fn check(files: &[PathBuf]) -> anyhow::Result<()> {
-    let settings = Settings::read(&texts(files)?)?;
+    let texts = texts(files)?;
+    let settings = Settings::read(&texts)?;
     say(&format!("settings: ok, {} under {}", settings.url, settings.shared.auth_url))?;
-    match Satellite::build(settings)?.agreement().await {
+    match Satellite::build(settings).map_err(|error| explain(&texts, error))?.agreement().await {
         Agreement::Agreed => say("auth server: reached; secret, cookie and dialect agree\nall is well"),
         Agreement::Differs(differences) => anyhow::bail!("{}", differences.join("\n")),
         Agreement::Unreachable(problem) => anyhow::bail!("{problem}"),
+    }
+}
+
+/// A brand that cannot be loaded is a setting like any other.
+fn explain(texts: &Texts, error: BuildError) -> anyhow::Error {
+    match error {
+        BuildError::Brand(error) => texts.invalid(&error.key(), &error).into(),
+        other => other.into(),
     }
 }
 

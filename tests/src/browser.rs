@@ -56,11 +56,10 @@ impl Browser {
     async fn with_preferences(preferences: Value) -> Self {
         let place = PLACES.acquire().await.unwrap();
         let profile = Folder::new("chromium");
-        let mut chromedriver = Process::start("chromedriver".as_ref(), &["--port=0"], &[]);
+        // A port of our own: with 0 it takes one that may be in use over IPv4.
+        let port = crate::programs::port();
+        let mut chromedriver = Process::start("chromedriver".as_ref(), &[format!("--port={port}")], &[]);
         chromedriver.wait_for("started successfully on port").await;
-        let said = chromedriver.output();
-        let port = said.split("successfully on port ").nth(1).and_then(|rest| rest.split('.').next());
-        let port = port.and_then(|port| port.parse::<u16>().ok()).unwrap();
         let mut wishes = DesiredCapabilities::chrome();
         for argument in ARGUMENTS {
             wishes.add_arg(argument).unwrap();

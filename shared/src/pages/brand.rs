@@ -23,27 +23,36 @@ pub(crate) const ASSETS: &str = "/api/auth/assets";
 #[non_exhaustive]
 pub enum BrandError {
     /// A file of the settings cannot be read.
-    #[error("setting `brand.{key}`: {file} cannot be read")]
+    #[error("{file} cannot be read: {error}")]
     Read {
         /// Named by which setting.
         key: &'static str,
         /// Which one.
         file: String,
         /// Why.
-        #[source]
         error: std::io::Error,
     },
     /// The logo's kind is not known by its name.
-    #[error("setting `brand.logo_file`: must end in .svg, .png, .jpg or .webp")]
+    #[error("must end in .svg, .png, .jpg or .webp")]
     LogoKind,
     /// A colour is no colour.
-    #[error(
-        "setting `brand.colors.{0}`: must have a name in small letters, such as brand-ink, and a CSS colour, such as #0a7"
-    )]
+    #[error("must have a name in small letters, such as brand-ink, and a CSS colour, such as #0a7")]
     Color(String),
     /// The texts that are part of the program are broken.
     #[error("the texts of the pages cannot be read")]
     Texts(#[from] toml::de::Error),
+}
+
+impl BrandError {
+    /// The setting it is about.
+    pub fn key(&self) -> String {
+        match self {
+            Self::Read { key, .. } => format!("brand.{key}"),
+            Self::LogoKind => "brand.logo_file".into(),
+            Self::Color(name) => format!("brand.colors.{name}"),
+            Self::Texts(_) => "the program itself".into(),
+        }
+    }
 }
 
 /// What templates show.
