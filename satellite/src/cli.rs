@@ -74,6 +74,12 @@ async fn serve(files: &[PathBuf]) -> anyhow::Result<()> {
     let metrics = admin::collect_metrics()?;
     tracing::info!(event = "settings", settings = ?settings, "read");
     let satellite = Satellite::build(settings).map_err(|error| explain(&texts, error))?;
+    // With another secret everybody would be signed out here without a word: better not to start. An auth server
+    // that is not up yet is asked again later.
+    let asked = tokio::time::timeout(std::time::Duration::from_secs(3), satellite.agreement()).await;
+    if let Ok(Agreement::Differs(differences)) = asked {
+        anyhow::bail!("{}", differences.join("\n"));
+    }
     tokio::spawn(report_agreement(satellite.clone()));
     let site = satellite.hardened(satellite.protect(satellite.built_in_site()));
     let admin = admin::router(Some(metrics), Arc::new(satellite.clone()));

@@ -6,6 +6,7 @@
 mod addresses;
 mod cookies;
 mod deployment;
+mod grace;
 mod headers;
 mod refresh;
 mod satellites;

@@ -87,14 +87,23 @@ async fn a_satellite_that_missed_a_rotation_is_told() {
 }
 
 #[tokio::test]
-async fn a_satellite_with_another_secret_serves_and_says_so() {
+async fn a_satellite_with_another_secret_does_not_start_and_one_that_came_first_says_so() {
     let backend = ScriptedBackend::start(&[("ada", "password")]).await;
     let (auth, app) = ((port(), port()), (port(), port()));
     let origin = format!("http://app.example.localhost:{}", app.0);
     let shared = shared_settings(auth.0, &origin, &backend.settings());
-    let auth = Server::start("auth-server", auth, &shared).await;
     let settings = format!("{}\n[satellite]\nurl = \"{origin}\"\n", shared.replace(SECRET, OTHER));
     let app = Server::start("satellite", app, &settings).await;
+    let auth = Server::start("auth-server", auth, &shared).await;
+    let folder = Folder::new("other-secret");
+    std::fs::write(
+        folder.path().join("hallpass.toml"),
+        settings.replace("[satellite]", "[log]\nlevel = \"error\"\n[satellite]"),
+    )
+    .unwrap();
+    let refused = programs::run("satellite", folder.path(), &["--config", "hallpass.toml"], &[]).await;
+    assert_eq!(refused.code, 1);
+    assert_snapshot!(refused.stderr, @"satellite: the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`");
     let line = app.logged("agreement", |line| line["level"] == "ERROR").await;
     assert_snapshot!(line["message"].as_str().unwrap(), @"sessions cannot be shared: the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`");
     let ready = app.ask_admin("/readyz").await;
