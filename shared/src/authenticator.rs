@@ -11,9 +11,10 @@ use crate::{
     clock::{Clock, UnixTime},
     cookie::{RequestCookies, SessionCookie, SetCookies, TooLarge},
     key::log_id,
+    provider::SignOutReach,
     refresh::Grant,
     refusal::{NotAdmitted, Outage, Refusal},
-    revocation::{RevocationKey, Revocations},
+    revocation::{Revocation, RevocationKey, Revocations},
     session::{Lifetime, Session, SessionError},
     telemetry::causes,
     token::{Claims, ClaimsError, Codec, OpenError, Opened, SealError, SealedToken, SealedWith},
@@ -53,6 +54,17 @@ pub struct Admission {
     pub claims: Box<Claims>,
     /// The renewed cookie, if it was renewed.
     pub set: SetCookies,
+    /// Whether its access token is over and could not be renewed (threat-model R14).
+    pub freshness: Freshness,
+}
+
+/// Whether what a session says of its user was confirmed lately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// Within the life of an access token.
+    Fresh,
+    /// Longer ago, as `refresh.stale` allows.
+    Stale,
 }
 
 /// A session could not be begun.
@@ -93,6 +105,7 @@ pub struct Authenticator {
 impl Authenticator {
     /// Follows one request.
     pub async fn authenticate(&self, cookies: RequestCookies<'_>) -> Authentication {
+        self.revocations.arrived().await;
         let now = self.clock.now();
         let opened = match self.newest_valid(cookies, now) {
             Ok(Some(opened)) => opened,
@@ -103,7 +116,8 @@ impl Authenticator {
         match self.admit(&opened, cookies, now).await {
             Ok((session, renewed)) => {
                 let (claims, set) = renewed.unwrap_or((opened.claims, SetCookies::none()));
-                Authentication::Admitted(Admission { session, claims: Box::new(claims), set })
+                let freshness = freshness(&claims, now);
+                Authentication::Admitted(Admission { session, claims: Box::new(claims), set, freshness })
             }
             Err(NotAdmitted::Refused(why)) => self.refuse(why, cookies, Some(&opened.claims)),
             Err(NotAdmitted::Unavailable(outage)) => self.unavailable(outage, opened.claims, cookies),
@@ -161,11 +175,14 @@ impl Authenticator {
     }
 
     /// Absolute end and revocation.
-    fn check_standing(&self, claims: &Claims, now: UnixTime) -> Result<(), Refusal> {
+    fn check_standing(&self, claims: &Claims, now: UnixTime) -> Result<(), NotAdmitted> {
         if self.lifetime.absolute_end(claims).is_some_and(|end| now >= end) {
-            return Err(Refusal::AbsoluteEnd);
+            return Err(Refusal::AbsoluteEnd.into());
         }
-        if self.revocations.covers(claims) { Err(Refusal::Revoked) } else { Ok(()) }
+        if self.revocations.covers(claims) {
+            return Err(Refusal::Revoked.into());
+        }
+        Ok(self.revocations.check_age(now)?)
     }
 
     /// A new session for what a backend granted: a new id, whatever session the request came with (threat-model
@@ -189,16 +206,21 @@ impl Authenticator {
         Ok((claims, set))
     }
 
-    /// Ends a session on this node, until its absolute end.
-    pub fn revoke(&self, claims: &Claims) {
+    /// Ends a session on this node, until its absolute end; or all sessions of its subject so far. What was ended, for
+    /// the others.
+    pub fn revoke(&self, claims: &Claims, reach: SignOutReach) -> Option<Revocation> {
         let now = self.clock.now();
-        if let Some(sid) = &claims.sid {
-            let until = self
-                .lifetime
-                .absolute_end(claims)
-                .unwrap_or_else(|| now.plus(self.lifetime.absolute_max_age));
-            self.revocations.revoke(RevocationKey::of_session(sid), now, until);
-        }
+        let longest = now.plus(self.lifetime.absolute_max_age);
+        let (key, until) = match reach {
+            SignOutReach::Session => {
+                let until = self.lifetime.absolute_end(claims).unwrap_or(longest);
+                (RevocationKey::of_session(claims.sid.as_deref()?), until)
+            }
+            SignOutReach::Everywhere => (RevocationKey::of_subject(claims.subject()?), longest),
+        };
+        let revocation = Revocation { key, at: now, until };
+        self.revocations.revoke(revocation);
+        Some(revocation)
     }
 
     /// The claims of every session that the request carries, for signing out: a sibling that tosses one of its own
@@ -212,12 +234,12 @@ impl Authenticator {
     /// Opens a token that a satellite sends.
     ///
     /// # Errors
-    /// [`Refusal`]; [`None`] inside `Ok` if it is not one of ours.
-    pub fn open(&self, token: &SealedToken) -> Result<Option<Claims>, Refusal> {
+    /// [`NotAdmitted`]; [`None`] inside `Ok` if it is not one of ours.
+    pub fn open(&self, token: &SealedToken) -> Result<Option<Claims>, NotAdmitted> {
         let now = self.clock.now();
         match self.codec.open(token, now) {
             Ok(opened) => self.check_standing(&opened.claims, now).map(|()| Some(opened.claims)),
-            Err(OpenError::Claims(ClaimsError::Expired)) => Err(Refusal::Expired),
+            Err(OpenError::Claims(ClaimsError::Expired)) => Err(Refusal::Expired.into()),
             Err(_) => Ok(None),
         }
     }
@@ -251,6 +273,14 @@ impl Authenticator {
             Err(why) => self.refuse(why, cookies, Some(&claims)),
         }
     }
+}
+
+fn freshness(claims: &Claims, now: UnixTime) -> Freshness {
+    if claims.access_token_end().is_some_and(|end| end <= now) {
+        metrics::counter!("hallpass_sessions_stale_total").increment(1);
+        return Freshness::Stale;
+    }
+    Freshness::Fresh
 }
 
 /// A renewal that does not fit ends the session, and says so; one that cannot be sealed is our own fault.

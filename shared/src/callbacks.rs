@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::{
     clock::{Clock, UnixTime},
     refresh::{Due, Grant, Refresher, due},
-    refusal::{NotAdmitted, Refusal},
+    refusal::{NotAdmitted, Outage, Refusal},
     session::Session,
     token::{Claims, claims::own_fields},
 };
@@ -41,6 +41,8 @@ pub struct DefaultCallbacks {
     pub clock: Arc<dyn Clock>,
     /// How long before its end an access token is renewed.
     pub skew: Duration,
+    /// How long after its end a session passes all the same, where the backend cannot be reached (threat-model R14).
+    pub stale: Duration,
     /// Whether apps see the access token in `/session`.
     pub access_token: Exposure,
 }
@@ -68,10 +70,16 @@ impl Callbacks for DefaultCallbacks {
             if due == Due::No {
                 return Ok(None);
             }
-            match self.refresher.refresh(claims).await {
+            let renewal = self.refresher.refresh(claims, due);
+            let renewed = match due {
+                // Somebody must carry the new cookie home, but not for long while the old one serves.
+                Due::Soon => tokio::time::timeout(UNNOTICED, renewal).await.unwrap_or(Err(SLOW.into())),
+                _ => renewal.await,
+            };
+            match renewed {
                 Ok(renewed) => Ok(Some(renewed)),
                 // While the access token still serves, nobody notices an outage (threat-model R4).
-                Err(NotAdmitted::Unavailable(_)) if due == Due::Soon => Ok(None),
+                Err(NotAdmitted::Unavailable(_)) if due == Due::Soon || self.may_be_stale(claims) => Ok(None),
                 Err(not_admitted) => Err(not_admitted),
             }
         })
@@ -89,6 +97,17 @@ impl Callbacks for DefaultCallbacks {
             sid: claims.sid.clone(),
             auth_time: claims.auth_time,
         })
+    }
+}
+
+/// What a request waits at most for a renewal that it does not need yet.
+const UNNOTICED: Duration = Duration::from_secs(1);
+const SLOW: Outage = Outage::of("a slow renewal");
+
+impl DefaultCallbacks {
+    fn may_be_stale(&self, claims: &Claims) -> bool {
+        let end = claims.access_token_end();
+        !self.stale.is_zero() && end.is_some_and(|end| self.clock.now() < end.plus(self.stale))
     }
 }
 
@@ -115,7 +134,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::{clock::FixedClock, refusal::Outage, secret::Secret};
+    use crate::{clock::FixedClock, secret::Secret};
 
     const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
@@ -124,7 +143,7 @@ mod tests {
     struct Told(Result<Claims, NotAdmitted>);
 
     impl Refresher for Told {
-        fn refresh<'a>(&'a self, _: &'a Claims) -> BoxFuture<'a, Result<Claims, NotAdmitted>> {
+        fn refresh<'a>(&'a self, _: &'a Claims, _: Due) -> BoxFuture<'a, Result<Claims, NotAdmitted>> {
             Box::pin(std::future::ready(self.0.clone()))
         }
     }
@@ -134,6 +153,7 @@ mod tests {
             refresher: Arc::new(Told(told)),
             clock: Arc::new(FixedClock::at(NOW)),
             skew: Duration::from_secs(30),
+            stale: Duration::ZERO,
             access_token: Exposure::Hidden,
         }
     }
@@ -156,6 +176,41 @@ mod tests {
         assert!(matches!(down.jwt(&claims(60)).await, Ok(None)));
         assert!(matches!(down.jwt(&claims(10)).await, Ok(None)));
         assert!(matches!(down.jwt(&claims(-1)).await, Err(NotAdmitted::Unavailable(_))));
+    }
+
+    #[tokio::test]
+    async fn a_session_may_be_stale_for_a_bounded_time_where_that_was_asked_for() {
+        // threat-model R14
+        let down = callbacks(Err(Outage::of("the backend").into()));
+        let lenient = DefaultCallbacks { stale: Duration::from_secs(60), ..down };
+        assert!(matches!(lenient.jwt(&claims(-59)).await, Ok(None)));
+        assert!(matches!(lenient.jwt(&claims(-60)).await, Err(NotAdmitted::Unavailable(_))));
+        let refused = callbacks(Err(Refusal::RefreshRefused.into()));
+        let lenient = DefaultCallbacks { stale: Duration::from_secs(60), ..refused };
+        assert!(matches!(lenient.jwt(&claims(-1)).await, Err(NotAdmitted::Refused(_))), "only an outage counts");
+    }
+
+    /// Takes its time.
+    #[derive(Debug)]
+    struct Slow;
+
+    impl Refresher for Slow {
+        fn refresh<'a>(&'a self, claims: &'a Claims, _: Due) -> BoxFuture<'a, Result<Claims, NotAdmitted>> {
+            Box::pin(async move {
+                tokio::time::sleep(Duration::from_secs(20)).await;
+                Ok(claims.clone())
+            })
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nobody_waits_long_for_a_renewal_that_is_not_needed_yet() {
+        let down = callbacks(Err(Refusal::RefreshRefused.into()));
+        let slow = DefaultCallbacks { refresher: Arc::new(Slow), ..down };
+        let begun = tokio::time::Instant::now();
+        assert!(matches!(slow.jwt(&claims(10)).await, Ok(None)));
+        assert_eq!(begun.elapsed(), UNNOTICED);
+        assert!(matches!(slow.jwt(&claims(-1)).await, Ok(Some(_))));
     }
 
     #[tokio::test]

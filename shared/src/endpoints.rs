@@ -26,9 +26,10 @@ use crate::{
     cookie::SetCookies,
     csrf::CsrfGuard,
     dialect::Dialect,
-    provider::Provider,
+    provider::{Ended, Provider, SignOutReach},
     rejection::Rejection,
     return_to::{ReturnPolicy, ReturnTo},
+    token::Claims,
 };
 
 mod callback;
@@ -125,6 +126,12 @@ impl Endpoints {
     /// An absolute address below `/api/auth`.
     fn address(&self, below: &str) -> String {
         format!("{}api/auth{below}", self.returns.home())
+    }
+
+    /// Ends a session, here and for the others.
+    async fn end(&self, claims: &Claims, reach: SignOutReach) {
+        let revocation = self.authenticator.revoke(claims, reach);
+        self.provider.signed_out(Ended { claims, reach, revocation }).await;
     }
 
     /// Where the request wants to go on to; the default page if it does not say or says nonsense.

@@ -3,6 +3,9 @@
 //! Why: both sides must mean the same by each word, so the words stand in one file. Every request carries a bearer
 //! made from the secret; without it the paths do not exist (404), so nobody else learns that they do.
 
+use std::time::Duration;
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use http::{HeaderMap, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 
@@ -11,16 +14,22 @@ use crate::{
     dialect::Dialect,
     key::{fingerprints, internal_bearers},
     refusal::Refusal,
+    revocation::Revocation,
     secret::{Secret, SecretRing},
     token::SealError,
 };
 
 /// `POST`: renews the tokens of a session.
 pub const REFRESH: &str = "/api/auth/refresh";
-/// `POST`: ends a session.
+/// `POST`: ends a session. `GET`: the feed of what has ended.
 pub const REVOCATIONS: &str = "/api/auth/revocations";
 /// `GET`: what both sides must have alike.
 pub const FINGERPRINT: &str = "/api/auth/fingerprint";
+
+/// `POST`: what a satellite still knows of, for an auth server that has forgotten.
+pub const KNOWN_REVOCATIONS: &str = "/api/auth/revocations/known";
+/// The feed says something at least this often.
+pub const FEED_PULSE: Duration = Duration::from_secs(1);
 
 /// The session a satellite asks about: its sealed token.
 #[derive(Deserialize, Serialize)]
@@ -28,6 +37,44 @@ pub const FINGERPRINT: &str = "/api/auth/fingerprint";
 pub struct SessionRequest {
     /// The compact JWE.
     pub token: String,
+    /// For a sign-out: all sessions of its subject.
+    #[serde(default)]
+    pub everywhere: bool,
+}
+
+/// A line of the feed, JSON. The first one tells who speaks; a line without revocations is a sign of life.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+pub struct FeedLine {
+    /// Names the auth server's process: its cursors mean nothing to another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
+    /// Revocations, base64url of 24 bytes each ([`Revocation::to_bytes`]).
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub revoked: String,
+    /// Where to go on after this line. Absent within a snapshot.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<u64>,
+}
+
+/// Many revocations as one text.
+pub fn pack(revocations: &[Revocation]) -> String {
+    let bytes: Vec<u8> = revocations.iter().flat_map(|revocation| revocation.to_bytes()).collect();
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// What [`pack`] made; nothing if it did not.
+pub fn unpack(text: &str) -> Vec<Revocation> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).unwrap_or_default();
+    let (chunks, rest) = bytes.as_chunks::<24>();
+    if rest.is_empty() { chunks.iter().map(Revocation::from_bytes).collect() } else { Vec::new() }
+}
+
+/// What a satellite still knows of.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Known {
+    /// As in [`FeedLine::revoked`].
+    pub revoked: String,
 }
 
 /// The answer to a renewal. An outage is a 503 instead.

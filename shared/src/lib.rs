@@ -14,6 +14,7 @@
 
 pub mod admin;
 pub mod authenticator;
+pub mod breaker;
 pub mod callbacks;
 pub mod client;
 pub mod clock;
@@ -32,6 +33,7 @@ pub mod provider;
 pub mod refresh;
 pub mod refusal;
 pub mod rejection;
+pub mod renewal;
 pub mod return_to;
 pub mod revocation;
 pub mod secret;
@@ -39,5 +41,6 @@ pub mod server;
 pub mod session;
 pub mod settings;
 pub mod single_flight;
+pub mod store;
 pub mod telemetry;
 pub mod token;

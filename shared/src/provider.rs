@@ -11,7 +11,8 @@ use futures_util::future::BoxFuture;
 use crate::{
     csrf::CsrfVerified,
     refresh::Grant,
-    refusal::{Outage, Refusal},
+    refusal::Outage,
+    revocation::Revocation,
     secret::Secret,
     token::Claims,
 };
@@ -83,11 +84,20 @@ pub trait Provider: fmt::Debug + Send + Sync {
         credentials: Credentials,
     ) -> BoxFuture<'_, Result<Grant, AuthorizeError>>;
 
-    /// Tells those who should know that the session has ended: bounded in time, best effort.
-    fn signed_out<'a>(&'a self, claims: &'a Claims, reach: SignOutReach) -> BoxFuture<'a, ()>;
+    /// Carries on that a session has ended, or all of its user: to the other nodes, bounded in time, and to the backend,
+    /// best effort.
+    fn signed_out<'a>(&'a self, ended: Ended<'a>) -> BoxFuture<'a, ()>;
+}
 
-    /// Tells those who should know that a refused session showed up.
-    fn refused(&self, _why: Refusal, _claims: &Claims) {}
+/// A session that has ended.
+#[derive(Clone, Copy, Debug)]
+pub struct Ended<'a> {
+    /// What it was.
+    pub claims: &'a Claims,
+    /// Whether others ended with it.
+    pub reach: SignOutReach,
+    /// What this node has put on its list.
+    pub revocation: Option<Revocation>,
 }
 
 #[cfg(test)]

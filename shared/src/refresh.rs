@@ -23,8 +23,10 @@ use crate::{
 pub trait Refresher: fmt::Debug + Send + Sync {
     /// The claims with new tokens. Whoever calls may go away; the renewal ends all the same.
     ///
+    /// Where `due` is [`Due::Soon`], nobody waits for what somebody else has begun: that is an outage, too.
+    ///
     /// The error says whether the refresh token is definitely dead or it cannot be told now.
-    fn refresh<'a>(&'a self, claims: &'a Claims) -> BoxFuture<'a, Result<Claims, NotAdmitted>>;
+    fn refresh<'a>(&'a self, claims: &'a Claims, due: Due) -> BoxFuture<'a, Result<Claims, NotAdmitted>>;
 }
 
 /// For a deployment whose sessions hold no tokens to renew.
@@ -32,7 +34,7 @@ pub trait Refresher: fmt::Debug + Send + Sync {
 pub struct NoRefresher;
 
 impl Refresher for NoRefresher {
-    fn refresh<'a>(&'a self, _: &'a Claims) -> BoxFuture<'a, Result<Claims, NotAdmitted>> {
+    fn refresh<'a>(&'a self, _: &'a Claims, _: Due) -> BoxFuture<'a, Result<Claims, NotAdmitted>> {
         Box::pin(std::future::ready(Err(Outage::of("a refresher").into())))
     }
 }

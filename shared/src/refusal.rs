@@ -56,12 +56,28 @@ pub struct Outage {
     pub what: &'static str,
     /// When trying again makes sense.
     pub retry_after: Duration,
+    /// What cannot be told meanwhile.
+    pub doubt: Doubt,
+}
+
+/// What cannot be told while something is not available.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Doubt {
+    /// What the user may: the access token is over. Who it is stands.
+    Rights,
+    /// Whether the session stands at all.
+    Standing,
 }
 
 impl Outage {
     /// `what` cannot be reached; five seconds are a fair time to wait.
     pub const fn of(what: &'static str) -> Self {
-        Self { what, retry_after: Duration::from_secs(5) }
+        Self { what, retry_after: Duration::from_secs(5), doubt: Doubt::Rights }
+    }
+
+    /// `what` cannot be reached, so it is not known whether any session stands.
+    pub const fn standing(what: &'static str) -> Self {
+        Self { doubt: Doubt::Standing, ..Self::of(what) }
     }
 }
 

@@ -2,14 +2,26 @@
 //!
 //! Why: a session lives in a cookie, and a copy of a cookie knows nothing of a sign-out (threat-model T14).
 //! Each node therefore looks at this list before it admits anybody. It holds digests only, each until its
-//! session could not live any longer anyway, so that it stays small and names nobody.
+//! session could not live any longer anyway, so that it stays small and names nobody. A node that hears of others'
+//! sign-outs by a feed also knows when it last did: a list that is too old is no list (R8).
 
 use std::{
     collections::HashMap,
-    sync::{PoisonError, RwLock},
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
-use crate::{clock::UnixTime, key::digest, token::Claims};
+use tokio::sync::Notify;
+
+use crate::{
+    clock::UnixTime,
+    key::digest,
+    refusal::Outage,
+    token::Claims,
+};
 
 /// The digest of a session id or of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -33,47 +45,208 @@ impl RevocationKey {
     }
 }
 
-/// What is known about one key.
-#[derive(Clone, Copy, Debug)]
-struct Revoked {
-    /// Sessions of before this moment are over.
-    at: UnixTime,
+/// The end of a session, or of all sessions of a subject that began up to a moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Revocation {
+    /// Which.
+    pub key: RevocationKey,
+    /// Sessions of up to this moment are over.
+    pub at: UnixTime,
     /// After this moment no such session can live, so the entry may go.
-    until: UnixTime,
+    pub until: UnixTime,
 }
 
+impl Revocation {
+    /// 16 bytes of the key and twice a big-endian `u32` of seconds since 1970.
+    pub fn to_bytes(self) -> [u8; 24] {
+        let mut bytes = [0; 24];
+        let parts = [&self.key.0[..], &seconds(self.at).to_be_bytes(), &seconds(self.until).to_be_bytes()];
+        bytes.iter_mut().zip(parts.concat()).for_each(|(to, from)| *to = from);
+        bytes
+    }
+
+    /// What [`Revocation::to_bytes`] wrote.
+    pub fn from_bytes(bytes: &[u8; 24]) -> Self {
+        let (key, times) = bytes.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
+        let time = |at: usize| {
+            let four = times.get(at..).and_then(|rest| rest.first_chunk::<4>());
+            UnixTime::from_seconds(four.map_or(0, |four| u32::from_be_bytes(*four)).into())
+        };
+        Self { key: RevocationKey(*key), at: time(0), until: time(4) }
+    }
+}
+
+/// Good until the year 2106.
+fn seconds(time: UnixTime) -> u32 {
+    u32::try_from(time.as_seconds().max(0)).unwrap_or(u32::MAX)
+}
+
+/// Parts of the list, so that a writer keeps few readers waiting and growing moves little at a time.
+const SHARDS: usize = 64;
+/// A node that has just started waits this long for the list before it answers.
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+
+/// When sessions end: seconds, to keep an entry small.
+#[derive(Clone, Copy, Debug)]
+struct Ends {
+    at: u32,
+    until: u32,
+}
+
+type Shard = RwLock<HashMap<RevocationKey, Ends>>;
+
 /// The list of one process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Revocations {
-    entries: RwLock<HashMap<RevocationKey, Revoked>>,
+    shards: [Shard; SHARDS],
+    /// So that a list with nothing on it costs nothing.
+    entries: AtomicUsize,
+    news: Option<News>,
+}
+
+/// What a list that others write knows about its own age.
+#[derive(Debug)]
+struct News {
+    allow: Duration,
+    /// Unix time.
+    heard: AtomicI64,
+    begun: AtomicBool,
+    first: Notify,
+}
+
+impl Default for Revocations {
+    /// A list that nobody else writes.
+    fn default() -> Self {
+        Self { shards: std::array::from_fn(|_| Shard::default()), entries: AtomicUsize::new(0), news: None }
+    }
 }
 
 impl Revocations {
-    /// Ends the sessions of `key` that began up to `at`; kept until `until`.
-    pub fn revoke(&self, key: RevocationKey, at: UnixTime, until: UnixTime) {
-        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
-        if entries.len() == entries.capacity() {
-            entries.retain(|_, revoked| revoked.until >= at);
+    /// A list that is written from elsewhere, and may be trusted for `allow` after it was last heard from. `since` counts
+    /// as the first time.
+    pub fn followed(allow: Duration, since: UnixTime) -> Self {
+        let news = News {
+            allow,
+            heard: AtomicI64::new(since.as_seconds()),
+            begun: AtomicBool::new(false),
+            first: Notify::new(),
+        };
+        Self { news: Some(news), ..Self::default() }
+    }
+
+    /// Ends sessions. Whether that was news.
+    pub fn revoke(&self, revocation: Revocation) -> bool {
+        let (at, until) = (seconds(revocation.at), seconds(revocation.until));
+        let Some(shard) = self.shard(&revocation.key) else { return false };
+        let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);
+        if shard.len() == shard.capacity() {
+            let before = shard.len();
+            shard.retain(|_, ends| ends.until >= at);
+            self.entries.fetch_sub(before - shard.len(), Ordering::Release);
         }
-        let known = entries.entry(key).or_insert(Revoked { at, until });
-        *known = Revoked { at: known.at.max(at), until: known.until.max(until) };
+        match shard.get_mut(&revocation.key) {
+            Some(known) if known.at >= at && known.until >= until => false,
+            Some(known) => {
+                *known = Ends { at: known.at.max(at), until: known.until.max(until) };
+                true
+            }
+            None => {
+                shard.insert(revocation.key, Ends { at, until });
+                self.entries.fetch_add(1, Ordering::Release);
+                true
+            }
+        }
     }
 
     /// Whether the session of these claims was ended.
     pub fn covers(&self, claims: &Claims) -> bool {
-        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        if entries.is_empty() {
+        if self.is_empty() {
             return false;
         }
-        let by_session = claims.sid.as_deref().map(RevocationKey::of_session);
-        if by_session.is_some_and(|key| entries.contains_key(&key)) {
+        if claims.sid.as_deref().is_some_and(|sid| self.ends(RevocationKey::of_session(sid)).is_some()) {
             return true;
         }
+        let ends = claims.subject().and_then(|subject| self.ends(RevocationKey::of_subject(subject)));
         let began = claims.auth_time.or(claims.issued_at);
-        let by_subject = claims.subject().map(RevocationKey::of_subject);
-        by_subject
-            .and_then(|key| entries.get(&key))
-            .is_some_and(|revoked| began.is_none_or(|began| began <= revoked.at))
+        ends.is_some_and(|ends| began.is_none_or(|began| seconds(began) <= ends.at))
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.entries.load(Ordering::Acquire)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// All entries, a part at a time.
+    pub fn parts(&self) -> impl Iterator<Item = Vec<Revocation>> + '_ {
+        (0..SHARDS).map(|index| self.part(index))
+    }
+
+    /// The entries of part `index`, of [`Revocations::PARTS`].
+    pub fn part(&self, index: usize) -> Vec<Revocation> {
+        let Some(shard) = self.shards.get(index) else { return Vec::new() };
+        let shard = shard.read().unwrap_or_else(PoisonError::into_inner);
+        let time = |seconds: u32| UnixTime::from_seconds(seconds.into());
+        shard
+            .iter()
+            .map(|(key, ends)| Revocation { key: *key, at: time(ends.at), until: time(ends.until) })
+            .collect()
+    }
+
+    /// How many parts there are.
+    pub const PARTS: usize = SHARDS;
+
+    /// Whoever writes the list was heard from.
+    pub fn heard(&self, now: UnixTime) {
+        if let Some(news) = &self.news {
+            news.heard.fetch_max(now.as_seconds(), Ordering::Relaxed);
+            if !news.begun.swap(true, Ordering::AcqRel) {
+                news.first.notify_waiters();
+            }
+        }
+    }
+
+    /// Waits for the list to arrive, at the start of a process only and not for long: then its age decides.
+    pub async fn arrived(&self) {
+        let Some(news) = &self.news else { return };
+        if news.begun.load(Ordering::Acquire) {
+            return;
+        }
+        let first = news.first.notified();
+        // Between the look and the wait it may have come.
+        if !news.begun.load(Ordering::Acquire) && tokio::time::timeout(FIRST_WAIT, first).await.is_err() {
+            news.begun.store(true, Ordering::Release);
+        }
+    }
+
+    /// What is missing, if the list is older than it may be.
+    ///
+    /// # Errors
+    /// [`Outage`].
+    pub fn check_age(&self, now: UnixTime) -> Result<(), Outage> {
+        match self.unheard_for(now) {
+            Some((age, allow)) if age > allow => Err(Outage::standing("the revocation feed")),
+            _ => Ok(()),
+        }
+    }
+
+    /// How old the list is, and how old it may be; nothing if it cannot get old.
+    pub fn unheard_for(&self, now: UnixTime) -> Option<(Duration, Duration)> {
+        let news = self.news.as_ref()?;
+        Some((now.since(UnixTime::from_seconds(news.heard.load(Ordering::Relaxed))), news.allow))
+    }
+
+    fn ends(&self, key: RevocationKey) -> Option<Ends> {
+        self.shard(&key)?.read().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
+    }
+
+    fn shard(&self, key: &RevocationKey) -> Option<&Shard> {
+        let [first, ..] = key.0;
+        self.shards.get(usize::from(first) % SHARDS)
     }
 }
 
@@ -92,15 +265,20 @@ mod tests {
         }
     }
 
+    fn of_session(sid: &str, until: UnixTime) -> Revocation {
+        Revocation { key: RevocationKey::of_session(sid), at: NOW, until }
+    }
+
     #[test]
     fn a_session_or_all_of_a_subject_can_be_ended() {
         // threat-model T14, T15
         let list = Revocations::default();
         assert!(!list.covers(&claims("one", 0)));
-        list.revoke(RevocationKey::of_session("one"), NOW, UnixTime::MAX);
+        assert!(list.revoke(of_session("one", UnixTime::MAX)));
+        assert!(!list.revoke(of_session("one", UnixTime::MAX)), "known already");
         assert!(list.covers(&claims("one", 0)));
         assert!(!list.covers(&claims("two", 0)));
-        list.revoke(RevocationKey::of_subject("7"), NOW, UnixTime::MAX);
+        assert!(list.revoke(Revocation { key: RevocationKey::of_subject("7"), at: NOW, until: UnixTime::MAX }));
         assert!(list.covers(&claims("two", -1)));
         assert!(!list.covers(&claims("three", 1)), "a later sign-in is a new session");
     }
@@ -108,10 +286,35 @@ mod tests {
     #[test]
     fn entries_leave_when_their_sessions_could_not_live_any_more() {
         let list = Revocations::default();
-        for sid in 0..10_000 {
+        for sid in 0..100_000 {
             let at = UnixTime::from_seconds(NOW.as_seconds() + sid);
-            list.revoke(RevocationKey::of_session(&sid.to_string()), at, at);
+            let key = RevocationKey::of_session(&sid.to_string());
+            list.revoke(Revocation { key, at, until: at });
         }
-        assert!(list.entries.read().unwrap().len() < 100);
+        assert!(list.len() < 1000, "{}", list.len());
+        assert_eq!(list.parts().map(|part| part.len()).sum::<usize>(), list.len());
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let revocation = of_session("one", UnixTime::from_seconds(1_900_000_000));
+        assert_eq!(Revocation::from_bytes(&revocation.to_bytes()), revocation);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_list_that_is_too_old_is_none() {
+        // threat-model R8
+        let list = Revocations::followed(Duration::from_secs(10), NOW);
+        let after = |seconds| NOW.plus(Duration::from_secs(seconds));
+        assert!(list.check_age(after(10)).is_ok());
+        assert!(list.check_age(after(11)).is_err());
+        list.heard(after(11));
+        assert!(list.check_age(after(21)).is_ok());
+        list.arrived().await;
+        let (never, waited) = (Revocations::followed(Duration::ZERO, NOW), tokio::time::Instant::now());
+        never.arrived().await;
+        never.arrived().await;
+        assert_eq!(waited.elapsed(), FIRST_WAIT, "once");
+        assert!(Revocations::default().check_age(UnixTime::MAX).is_ok());
     }
 }

@@ -28,7 +28,7 @@ mod source;
 mod text;
 mod wording;
 
-pub use forms::{Rate, Span};
+pub use forms::{Rate, Span, WhenUnreachable};
 pub use source::{SettingsError, Sources, Texts};
 
 /// What every process needs.
@@ -52,6 +52,12 @@ pub struct SharedSettings {
     pub skew: Duration,
     /// How long a renewal stays available to requests with the old cookie.
     pub grace: Duration,
+    /// How long after the access token's end a session passes all the same, if nothing can be renewed.
+    pub stale: Duration,
+    /// Whom a satellite asks for a renewal.
+    pub via: Via,
+    /// How long a node that hears of no sign-outs goes on admitting sessions.
+    pub when_unreachable: WhenUnreachable,
     /// Where satellites reach the auth server: internal addresses.
     pub auth_server: Vec<Url>,
     /// Origins outside the domain that one may return to.
@@ -64,6 +70,17 @@ pub struct SharedSettings {
     pub log: LogSettings,
     /// How pages look.
     pub brand: BrandSettings,
+}
+
+/// Whom a satellite asks for a renewal.
+#[derive(Clone, Copy, Debug, Default, Deserialize, PartialEq, Eq)]
+#[serde(rename_all = "kebab-case")]
+pub enum Via {
+    /// The auth server.
+    #[default]
+    AuthServer,
+    /// The backend itself.
+    Backend,
 }
 
 /// `[server]`.
@@ -162,6 +179,9 @@ impl SharedSettings {
             expose_access_token: text.session.expose_access_token,
             skew: text.refresh.skew.0,
             grace: text.refresh.grace.0,
+            stale: text.refresh.stale.0,
+            via: text.refresh.via,
+            when_unreachable: text.revocation.when_unreachable,
             server: server(texts, &text.server)?,
             log: log(texts, &text.log)?,
             brand: text.brand.clone(),

@@ -11,6 +11,7 @@ use std::{
     future::Future,
     hash::Hash,
     sync::{Arc, Mutex, PoisonError},
+    time::Duration,
 };
 
 use futures_util::{
@@ -26,9 +27,14 @@ type Flights<K, V> = Arc<Mutex<HashMap<K, Flight<V>>>>;
 #[error("the shared work ended without a result")]
 pub struct Lost;
 
-/// Runs work at most once at a time for each key. The keys held are those of work in progress, no more.
+/// Most results that stay for a while.
+const MOST_LINGERING: usize = 50_000;
+
+/// Runs work at most once at a time for each key. The keys held are those of work in progress, and of results that
+/// stay for a while.
 pub struct SingleFlight<K, V> {
     flights: Flights<K, V>,
+    linger: fn(&V) -> Duration,
 }
 
 impl<K, V> SingleFlight<K, V>
@@ -38,7 +44,19 @@ where
 {
     /// Nothing under way.
     pub fn new() -> Self {
-        Self { flights: Arc::default() }
+        Self { flights: Arc::default(), linger: |_| Duration::ZERO }
+    }
+
+    /// A result also answers those who come within this time after it.
+    #[must_use]
+    pub fn lingering(mut self, linger: fn(&V) -> Duration) -> Self {
+        self.linger = linger;
+        self
+    }
+
+    /// Whether work for `key` is in progress, or its result still stays.
+    pub fn is_under_way(&self, key: &K) -> bool {
+        self.flights.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
     }
 
     /// Joins the work under way for `key`, or starts `work`.
@@ -56,9 +74,11 @@ where
             } else {
                 // The lock is held until the entry is in, so `landing` cannot take it out too early.
                 let landing = Landing { flights: Arc::clone(&self.flights), key: key.clone() };
+                let linger = self.linger;
                 let task = tokio::spawn(async move {
-                    let _landing = landing;
-                    work.await
+                    let value = work.await;
+                    landing.after(linger(&value));
+                    value
                 });
                 let flight = task.map(|ended| ended.map_err(|_| Lost)).boxed().shared();
                 flights.insert(key, flight.clone());
@@ -89,6 +109,22 @@ impl<K, V> fmt::Debug for SingleFlight<K, V> {
 struct Landing<K: Eq + Hash, V> {
     flights: Flights<K, V>,
     key: K,
+}
+
+impl<K, V> Landing<K, V>
+where
+    K: Eq + Hash + Send + 'static,
+    V: Clone + Send + Sync + 'static,
+{
+    fn after(self, linger: Duration) {
+        let lingering = self.flights.lock().unwrap_or_else(PoisonError::into_inner).len();
+        if !linger.is_zero() && lingering < MOST_LINGERING {
+            tokio::spawn(async move {
+                tokio::time::sleep(linger).await;
+                drop(self);
+            });
+        }
+    }
 }
 
 impl<K: Eq + Hash, V> Drop for Landing<K, V> {
@@ -143,6 +179,19 @@ mod tests {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(runs.load(Ordering::SeqCst), 1);
         assert!(flights.flights.lock().unwrap().is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_result_that_stays_answers_those_who_come_soon_after() {
+        // threat-model R6
+        let flights = SingleFlight::new().lingering(|_| Duration::from_secs(1));
+        let runs = Arc::new(AtomicU32::new(0));
+        for _ in 0..100 {
+            assert_eq!(flights.run("token", counted(&runs)).await, Ok(1));
+        }
+        tokio::time::sleep(Duration::from_millis(1001)).await;
+        assert!(!flights.is_under_way(&"token"));
+        assert_eq!(flights.run("token", counted(&runs)).await, Ok(2));
     }
 
     #[tokio::test]

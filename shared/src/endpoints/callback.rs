@@ -16,7 +16,7 @@ use crate::{
     client::{self, Peer},
     cookie::{RequestCookies, SetCookies},
     key::log_id,
-    provider::{AuthorizeError, Credentials},
+    provider::{AuthorizeError, Credentials, SignOutReach},
     refresh::Grant,
     rejection::{Rejection, RetryAt},
     return_to::ReturnTo,
@@ -49,7 +49,7 @@ pub(super) async fn credentials(
         Err(impossible) => Err(impossible),
     };
     match granted {
-        Ok(grant) => endpoints.begin(&attempt, &grant),
+        Ok(grant) => endpoints.begin(&attempt, &grant).await,
         Err(error) => endpoints.turn_away(&attempt, error),
     }
 }
@@ -62,11 +62,13 @@ struct Attempt<'r> {
 
 impl Endpoints {
     /// A new session, whatever the request came with: that one ends (threat-model T12).
-    fn begin(&self, attempt: &Attempt<'_>, grant: &Grant) -> Response {
+    async fn begin(&self, attempt: &Attempt<'_>, grant: &Grant) -> Response {
         let cookies = RequestCookies::new(attempt.headers);
         match self.authenticator.begin(grant, cookies) {
             Ok((claims, set)) => {
-                self.authenticator.presented(cookies).iter().for_each(|old| self.authenticator.revoke(old));
+                for old in self.authenticator.presented(cookies) {
+                    self.end(&old, SignOutReach::Session).await;
+                }
                 count("ok");
                 let session = claims.sid.as_deref().map(log_id);
                 tracing::info!(event = "sign_in", outcome = "ok", session, "signed in");

@@ -52,6 +52,45 @@ impl<'de> Deserialize<'de> for Rate {
     }
 }
 
+/// What a node does that hears of no sign-outs, written as `allow-for 15m` or `refuse`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenUnreachable {
+    /// Goes on admitting sessions for this long.
+    AllowFor(Duration),
+    /// Admits nobody until it hears again.
+    Refuse,
+}
+
+impl WhenUnreachable {
+    /// Signs of life come each second; this many missing ones are an outage.
+    const NOTICED: Duration = Duration::from_secs(5);
+
+    /// How old a list of what was revoked may be.
+    pub fn oldest(self) -> Duration {
+        match self {
+            Self::AllowFor(span) => span.max(Self::NOTICED),
+            Self::Refuse => Self::NOTICED,
+        }
+    }
+}
+
+impl Default for WhenUnreachable {
+    fn default() -> Self {
+        Self::AllowFor(Duration::from_mins(15))
+    }
+}
+
+impl<'de> Deserialize<'de> for WhenUnreachable {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let read = |text: &str| match text.split_once(' ') {
+            Some(("allow-for", span)) => humantime::parse_duration(span.trim()).ok().map(Self::AllowFor),
+            None if text == "refuse" => Some(Self::Refuse),
+            _ => None,
+        };
+        deserializer.deserialize_str(Form { expected: "`refuse`, or `allow-for` with a time such as 15m", read })
+    }
+}
+
 /// Where to listen.
 pub(super) fn listener<'de, D: Deserializer<'de>>(deserializer: D) -> Result<SocketAddr, D::Error> {
     let expected = "an address with a port such as 127.0.0.1:3000 or [::]:3000";
@@ -111,6 +150,7 @@ mod tests {
     struct Sample {
         span: Option<Span>,
         rate: Option<Rate>,
+        when: Option<WhenUnreachable>,
         #[serde(default, deserialize_with = "networks")]
         networks: Vec<IpNet>,
     }
@@ -125,6 +165,9 @@ mod tests {
         }
         let per = Duration::from_mins(5);
         assert_eq!(read("rate = ' 10 / 5m'").unwrap().rate, Some(Rate { count: 10, per }));
+        let when = |toml: &str| read(toml).unwrap().when;
+        assert_eq!(when("when = 'allow-for 90s'"), Some(WhenUnreachable::AllowFor(Duration::from_secs(90))));
+        assert_eq!(when("when = 'refuse'"), Some(WhenUnreachable::Refuse));
         assert_eq!(read("networks = ['10.0.0.0/8', '::1/128']").unwrap().networks.len(), 2);
         for (toml, expected) in [
             ("span = '30 dayz'", "a length of time"),
@@ -132,6 +175,8 @@ mod tests {
             ("rate = '0/5m'", "a rate such as"),
             ("rate = '10/0s'", "a rate such as"),
             ("rate = 10", "a rate such as"),
+            ("when = 'allow'", "allow-for"),
+            ("when = 'allow-for ever'", "allow-for"),
             ("networks = ['10.0.0.1']", "a network such as"),
             ("networks = '10.0.0.0/8'", "a list of networks"),
         ] {

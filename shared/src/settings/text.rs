@@ -8,7 +8,9 @@ use cookie::SameSite;
 use serde::{Deserialize, de::IgnoredAny};
 use url::{Origin, Url};
 
-use super::{BrandSettings, LogSettings, ServerSettings, SettingsError, Span, Texts};
+use super::{
+    BrandSettings, LogSettings, ServerSettings, SettingsError, Span, Texts, Via, WhenUnreachable,
+};
 use crate::{
     cookie::CookiePolicy,
     dialect::{Dialect, Scheme},
@@ -30,6 +32,7 @@ pub(super) struct SharedText {
     pub(super) session: SessionText,
     pub(super) refresh: RefreshText,
     pub(super) return_to: ReturnToText,
+    pub(super) revocation: RevocationText,
     pub(super) server: ServerSettings,
     pub(super) log: LogSettings,
     pub(super) brand: BrandSettings,
@@ -44,6 +47,10 @@ pub(super) struct SharedText {
     _backend: Option<IgnoredAny>,
     #[serde(rename = "throttle")]
     _throttle: Option<IgnoredAny>,
+    #[serde(rename = "store")]
+    _store: Option<IgnoredAny>,
+    #[serde(rename = "admin")]
+    _admin: Option<IgnoredAny>,
     #[serde(rename = "satellite")]
     _satellite: Option<IgnoredAny>,
 }
@@ -74,19 +81,17 @@ pub(super) struct SessionText {
 #[derive(Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct RefreshText {
-    // For satellites; only the auth server is asked so far.
-    via: Via,
+    pub(super) via: Via,
     auth_server: OneOrMany,
     pub(super) skew: Span,
     pub(super) grace: Span,
+    pub(super) stale: Span,
 }
 
-/// Whom a satellite asks for a renewal.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum Via {
-    #[default]
-    AuthServer,
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RevocationText {
+    pub(super) when_unreachable: WhenUnreachable,
 }
 
 #[derive(Debug, Deserialize)]
@@ -103,6 +108,7 @@ impl Default for RefreshText {
             auth_server: OneOrMany::Many(Vec::new()),
             skew: Span(Duration::from_secs(30)),
             grace: Span(Duration::from_mins(1)),
+            stale: Span(Duration::ZERO),
         }
     }
 }
@@ -178,7 +184,6 @@ impl SharedText {
     }
 
     pub(super) fn auth_servers(&self, texts: &Texts, auth_url: &Url) -> Result<Vec<Url>, SettingsError> {
-        let Via::AuthServer = self.refresh.via;
         let given = match &self.refresh.auth_server {
             OneOrMany::One(one) => std::slice::from_ref(one),
             OneOrMany::Many(many) => many,

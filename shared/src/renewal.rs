@@ -1,0 +1,291 @@
+//! Renewing tokens at the backend: once per refresh token, however many ask, on however many machines.
+//!
+//! Why: a backend that rotates refresh tokens takes a second use of one for theft and ends the session
+//! (threat-model R1). In one process parallel requests share one call; between processes a lease in the store says who
+//! makes it (R7), and requests that come later with the old cookie find the result for a grace time (R3). What is kept
+//! is sealed with a key of its own for each token, so that nobody who writes into the store can hand one user the
+//! result of another (R9).
+
+use std::{fmt, sync::Arc, time::Duration};
+
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::future::BoxFuture;
+
+use crate::{
+    breaker::{Breaker, jittered},
+    clock::Clock,
+    dialect::Dialect,
+    key::{digest, log_id},
+    refresh::{Due, Grant, Refresher},
+    refusal::{NotAdmitted, Outage, Refusal},
+    secret::{Secret, SecretRing},
+    single_flight::SingleFlight,
+    store::{Claim, Kept, Lease, Past, Store, StoreKey, Written},
+    telemetry::{carried, causes},
+    token::{Claims, Codec, SealError, SealedToken},
+};
+
+/// Why a backend granted nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BackendError {
+    /// Definitely not: wrong credentials, or a refresh token that is dead.
+    #[error("the backend denied it")]
+    Denied,
+    /// The backend asks to wait that long.
+    #[error("the backend asks for a pause")]
+    Throttled(Duration),
+    /// No answer, or none that can be understood. It says nothing about password or token.
+    #[error(transparent)]
+    Unavailable(#[from] Outage),
+}
+
+/// Trades refresh tokens for new tokens.
+pub trait TokenSource: fmt::Debug + Send + Sync {
+    /// To be called once for each token: a backend may take a second use for theft (threat-model R1).
+    fn trade<'a>(&'a self, refresh_token: &'a Secret) -> BoxFuture<'a, Result<Grant, BackendError>>;
+
+    /// How long a request waits for a renewal, which goes on without it.
+    fn patience(&self) -> Duration;
+}
+
+/// How results are sealed, and how long they stay.
+#[derive(Clone, Debug)]
+pub struct Keeping {
+    /// How sealed tokens look.
+    pub dialect: Dialect,
+    /// What seals them.
+    pub ring: SecretRing,
+    /// How long a result stays available to requests with the old cookie.
+    pub grace: Duration,
+}
+
+type Renewed = Result<Arc<Claims>, NotAdmitted>;
+
+/// Renews, once.
+#[derive(Debug)]
+pub struct Renewal {
+    core: Arc<Core>,
+    flights: SingleFlight<StoreKey, Renewed>,
+}
+
+#[derive(Debug)]
+struct Core {
+    source: Arc<dyn TokenSource>,
+    breaker: Breaker,
+    store: Arc<dyn Store>,
+    keeping: Keeping,
+    clock: Arc<dyn Clock>,
+}
+
+/// A lease lasts longer than the backend may take, and is prolonged while its holder lives.
+const LEASE_MARGIN: Duration = Duration::from_secs(3);
+/// Between two looks whether another process is done.
+const LOOK: Duration = Duration::from_millis(20);
+const LONGEST_LOOK: Duration = Duration::from_millis(250);
+/// A renewal that another process makes is waited for this long.
+const LONGEST_WAIT: Duration = Duration::from_mins(1);
+
+impl Renewal {
+    /// At `source`, with results in `store`.
+    pub fn new(
+        source: Arc<dyn TokenSource>,
+        store: Arc<dyn Store>,
+        keeping: Keeping,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let core = Core { source, breaker: Breaker::default(), store, keeping, clock };
+        Self { core: Arc::new(core), flights: SingleFlight::new().lingering(linger) }
+    }
+
+    /// Whether the backend is being left alone, because it did not answer.
+    pub fn is_shut(&self) -> bool {
+        self.core.breaker.is_shut()
+    }
+}
+
+/// A failure answers those who come right after it (threat-model R6); a result is in the store.
+pub fn linger<T>(result: &Result<T, NotAdmitted>) -> Duration {
+    match result {
+        Ok(_) => Duration::ZERO,
+        Err(NotAdmitted::Refused(_)) => Duration::from_secs(5),
+        Err(_) => Duration::from_millis(500),
+    }
+}
+
+/// Under which digest a refresh token is known.
+pub fn token_key(token: &Secret) -> StoreKey {
+    digest("hallpass refresh token", token.expose())
+}
+
+impl Refresher for Renewal {
+    fn refresh<'a>(&'a self, claims: &'a Claims, due: Due) -> BoxFuture<'a, Result<Claims, NotAdmitted>> {
+        Box::pin(async move {
+            let Some(token) = claims.refresh_token.clone() else {
+                return Err(Refusal::RefreshTokenExpired.into());
+            };
+            let key = token_key(&token);
+            if due == Due::Soon && self.flights.is_under_way(&key) {
+                return Err(Outage::of("the renewal under way").into());
+            }
+            let (core, claims) = (Arc::clone(&self.core), claims.clone());
+            let work = carried(async move { core.renew(key, &token, &claims).await });
+            let renewed =
+                tokio::time::timeout(self.core.source.patience(), self.flights.run(key, work)).await;
+            // A slow backend has perhaps spent the token: whoever comes later finds what it granted (threat-model R5).
+            let Ok(renewed) = renewed else { return Err(Outage::of("the backend").into()) };
+            renewed.unwrap_or(Err(Outage::of("the refresh").into())).map(|claims| Claims::clone(&claims))
+        })
+    }
+}
+
+impl Core {
+    async fn renew(&self, key: StoreKey, token: &Secret, claims: &Claims) -> Renewed {
+        let lease = Lease::new();
+        if let Some(kept) = self.kept_or_leased(key, lease).await? {
+            count("kept");
+            return Ok(Arc::new(kept));
+        }
+        let traded = match self.breaker.enter() {
+            Ok(()) => self.trade(key, lease, token).await,
+            Err(pause) => Err(Outage { retry_after: pause, ..Outage::of("the backend") }.into()),
+        };
+        match traded {
+            Ok(grant) => self.granted(key, lease, grant.apply_to(claims)).await,
+            Err(error) => {
+                let _ = self.store.release(key, lease).await;
+                Err(denied(error, claims))
+            }
+        }
+    }
+
+    /// What another has made already, or the right to make it.
+    async fn kept_or_leased(&self, key: StoreKey, lease: Lease) -> Result<Option<Claims>, NotAdmitted> {
+        let unknown = |error: &crate::store::StoreError| {
+            tracing::error!(event = "store", error = causes(error), "a renewal could not be begun");
+            NotAdmitted::from(Outage::of("the store"))
+        };
+        let mut look = LOOK;
+        let mut waited = Duration::ZERO;
+        while waited < LONGEST_WAIT {
+            match self.store.claim(key, lease, self.lease_span()).await.map_err(|error| unknown(&error))? {
+                Claim::Kept(value) => match self.opened(&key, value) {
+                    Some(claims) => return Ok(Some(claims)),
+                    None => self.store.forget(key).await.map_err(|error| unknown(&error))?,
+                },
+                Claim::Leased(past) => {
+                    if past == Past::Superseded {
+                        tracing::warn!(
+                            event = "refresh_token_reused",
+                            "a refresh token came back whose successor was spent already"
+                        );
+                    }
+                    return Ok(None);
+                }
+                Claim::Busy(_) => {}
+            }
+            tokio::time::sleep(jittered(look)).await;
+            waited += look;
+            look = (look * 2).min(LONGEST_LOOK);
+        }
+        Err(Outage::of("the refresh").into())
+    }
+
+    /// Asks the backend, and prolongs the lease meanwhile.
+    async fn trade(&self, key: StoreKey, lease: Lease, token: &Secret) -> Result<Grant, BackendError> {
+        let mut work = self.source.trade(token);
+        let traded = loop {
+            tokio::select! {
+                traded = &mut work => break traded,
+                () = tokio::time::sleep(self.lease_span() / 3) => {
+                    let _ = self.store.claim(key, lease, self.lease_span()).await;
+                }
+            }
+        };
+        match traded {
+            Err(BackendError::Unavailable(_)) => self.breaker.failed(),
+            _ => self.breaker.answered(),
+        }
+        traded
+    }
+
+    /// Kept before anybody is answered.
+    async fn granted(&self, key: StoreKey, lease: Lease, renewed: Claims) -> Renewed {
+        let granted = renewed.refresh_token.as_ref().map(token_key).filter(|granted| *granted != key);
+        // A backend that does not rotate takes the same token again.
+        let Some(granted) = granted else {
+            let _ = self.store.release(key, lease).await;
+            return Ok(Arc::new(told(renewed)));
+        };
+        let value = self.codec(&key).and_then(|codec| codec.seal(&renewed)).map_err(|error| {
+            tracing::error!(event = "refresh", error = causes(&error), "a renewal could not be sealed");
+            NotAdmitted::from(Outage::of("the refresh"))
+        })?;
+        let value = value.expose().as_bytes().to_vec();
+        let kept = Kept { spent: key, granted: Some(granted), value, grace: self.keeping.grace };
+        match self.store.keep(lease, &kept).await {
+            Ok(Written::Yes) => {}
+            Ok(Written::LeaseLost) => {
+                tracing::warn!(event = "refresh", "another process has taken this renewal over meanwhile");
+            }
+            Err(error) => {
+                tracing::error!(event = "store", error = causes(&error), "a renewal could not be kept");
+            }
+        }
+        Ok(Arc::new(told(renewed)))
+    }
+
+    fn opened(&self, key: &StoreKey, value: Vec<u8>) -> Option<Claims> {
+        let sealed = SealedToken::from_wire(String::from_utf8(value).ok()?)?;
+        let opened = self.codec(key).ok()?.open_any(&sealed, self.clock.now());
+        if opened.is_err() {
+            tracing::warn!(event = "store", "what the store had kept was not sealed by us for this token");
+        }
+        Some(opened.ok()?.claims)
+    }
+
+    /// A key for each place in the store (threat-model R9).
+    fn codec(&self, key: &StoreKey) -> Result<Codec, SealError> {
+        let name = format!("hallpass refresh result {}", URL_SAFE_NO_PAD.encode(key));
+        Codec::for_purpose(self.keeping.dialect, &self.keeping.ring, &name)
+    }
+
+    fn lease_span(&self) -> Duration {
+        self.source.patience() + LEASE_MARGIN
+    }
+}
+
+fn told(renewed: Claims) -> Claims {
+    count("ok");
+    tracing::info!(event = "refresh", outcome = "ok", "tokens were renewed");
+    renewed
+}
+
+fn denied(error: BackendError, claims: &Claims) -> NotAdmitted {
+    match error {
+        BackendError::Denied => {
+            count("refused");
+            let session = claims.sid.as_deref().map(log_id);
+            // For good, and perhaps because somebody else has spent it (threat-model R10).
+            tracing::warn!(
+                event = "refresh",
+                outcome = "refused",
+                session,
+                "the backend refused the refresh token"
+            );
+            Refusal::RefreshRefused.into()
+        }
+        BackendError::Throttled(retry_after) => {
+            count("unavailable");
+            Outage { retry_after, ..Outage::of("the backend") }.into()
+        }
+        BackendError::Unavailable(outage) => {
+            count("unavailable");
+            outage.into()
+        }
+    }
+}
+
+fn count(outcome: &'static str) {
+    metrics::counter!("hallpass_refreshes_total", "outcome" => outcome).increment(1);
+}
