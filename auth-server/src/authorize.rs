@@ -8,14 +8,14 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use hallpass_shared::{
     csrf::CsrfVerified,
-    provider::{AuthorizeError, Credentials, Provider, SignOutReach},
+    provider::{AuthorizeError, Credentials, Ended, Provider},
     refresh::Grant,
-    token::Claims,
 };
 use tokio::time::Instant;
 
 use crate::{
     backend::{Backend, BackendError},
+    ledger::Ledger,
     throttle::Throttle,
 };
 
@@ -24,33 +24,30 @@ const SIGN_OUT_TIME: Duration = Duration::from_secs(2);
 /// Asks the backend.
 #[derive(Debug)]
 pub struct BackendProvider {
-    backend: Arc<Backend>,
-    throttle: Throttle,
+    pub(crate) backend: Arc<Backend>,
+    pub(crate) throttle: Throttle,
+    pub(crate) ledger: Arc<Ledger>,
 }
 
 impl BackendProvider {
-    /// Over `backend`, as often as `throttle` lets through.
-    pub fn new(backend: Arc<Backend>, throttle: Throttle) -> Self {
-        Self { backend, throttle }
-    }
-
     async fn sign_in(&self, credentials: &Credentials) -> Result<Grant, AuthorizeError> {
         let attempt = self
             .throttle
             .count(credentials.username.expose(), credentials.address)
+            .await
             .map_err(AuthorizeError::Throttled)?;
         let _place = self.throttle.place().await?;
         let asked =
             self.backend.sign_in(&credentials.username, &credentials.password, credentials.address).await;
         match asked {
             Ok(grant) => {
-                self.throttle.give_back(attempt);
+                self.throttle.give_back(attempt).await;
                 Ok(grant)
             }
             Err(BackendError::Denied) => Err(AuthorizeError::Denied),
             Err(BackendError::Throttled(after)) => Err(AuthorizeError::Throttled(after)),
             Err(BackendError::Unavailable(outage)) => {
-                self.throttle.give_back(attempt);
+                self.throttle.give_back(attempt).await;
                 Err(outage.into())
             }
         }
@@ -75,9 +72,12 @@ impl Provider for BackendProvider {
         })
     }
 
-    fn signed_out<'a>(&'a self, claims: &'a Claims, _: SignOutReach) -> BoxFuture<'a, ()> {
+    fn signed_out<'a>(&'a self, ended: Ended<'a>) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            if tokio::time::timeout(SIGN_OUT_TIME, self.backend.sign_out(claims)).await.is_err() {
+            if let Some(revocation) = ended.revocation {
+                self.ledger.publish(&[revocation]).await;
+            }
+            if tokio::time::timeout(SIGN_OUT_TIME, self.backend.sign_out(ended.claims)).await.is_err() {
                 tracing::warn!(event = "backend_sign_out", "the backend did not take the sign-out in time");
             }
         })

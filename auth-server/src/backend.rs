@@ -11,7 +11,6 @@ use std::{net::IpAddr, sync::Arc, time::Duration};
 use hallpass_shared::{
     clock::{Clock, SystemClock},
     refresh::Grant,
-    refusal::Outage,
     secret::Secret,
     settings::{SettingsError, SharedSettings, Texts},
     token::Claims,
@@ -30,25 +29,12 @@ mod settings;
 mod template;
 mod users_file;
 
+pub use hallpass_shared::renewal::BackendError;
+
 use self::{http::HttpBackend, users_file::UsersFile};
 pub use users_file::{HashError, hash_password};
 
 const BACKEND: &str = "the backend";
-
-/// Why a backend granted nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum BackendError {
-    /// Definitely not: wrong credentials, or a refresh token that is dead.
-    #[error("the backend denied it")]
-    Denied,
-    /// The backend asks to wait that long.
-    #[error("the backend asks for a pause")]
-    Throttled(Duration),
-    /// No answer, or none that can be understood. It says nothing about password or token.
-    #[error(transparent)]
-    Unavailable(#[from] Outage),
-}
 
 /// Who checks passwords and renews tokens.
 #[derive(Debug)]

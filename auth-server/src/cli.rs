@@ -12,7 +12,8 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use clap::{Parser, Subcommand};
 use hallpass_shared::{
-    admin, process,
+    admin,
+    process::{self, Sites},
     secret::Secret,
     settings::{Sources, Texts},
     telemetry,
@@ -82,8 +83,9 @@ async fn serve(files: &[PathBuf]) -> anyhow::Result<()> {
     let metrics = admin::collect_metrics()?;
     tracing::info!(event = "settings", settings = ?settings, "read");
     let app = App::build(settings).map_err(|error| explain(&texts, error))?;
-    let admin = admin::router(Some(metrics), Arc::new(app.clone()));
-    Ok(process::run("auth-server", &server, app.router(), admin).await?)
+    let admin = admin::router(Some(metrics), Arc::new(app.clone())).merge(app.admin_router());
+    let sites = Sites { public: app.router(), admin };
+    Ok(process::run("auth-server", &server, sites, || app.close()).await?)
 }
 
 async fn check(files: &[PathBuf]) -> anyhow::Result<()> {
@@ -100,6 +102,7 @@ async fn check(files: &[PathBuf]) -> anyhow::Result<()> {
 fn explain(texts: &Texts, error: BuildError) -> anyhow::Error {
     match error {
         BuildError::Brand(error) => texts.invalid(&error.key(), &error).into(),
+        BuildError::Store(error) => texts.invalid("store.url", &error).into(),
         other => other.into(),
     }
 }

@@ -3,22 +3,30 @@
 //! Why: these paths hand out sessions to whoever has the secret, so without the bearer made of it they do not
 //! exist.
 
+use std::{sync::Arc, time::Duration};
+
 use axum::{
     Json, Router,
-    extract::{DefaultBodyLimit, FromRequest, Request, State, rejection::JsonRejection},
+    body::Body,
+    extract::{DefaultBodyLimit, FromRequest, Query, Request, State, rejection::JsonRejection},
     middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
 use hallpass_shared::{
     authenticator::Authenticator,
-    internal::{FINGERPRINT, Fingerprint, REFRESH, REVOCATIONS, RefreshReply, SessionRequest},
-    provider::SignOutReach,
-    refusal::{NotAdmitted, Refusal},
+    internal::{
+        FINGERPRINT, Fingerprint, KNOWN_REVOCATIONS, Known, REFRESH, REVOCATIONS, RefreshReply, SessionRequest,
+        unpack,
+    },
+    provider::{Ended, SignOutReach},
+    refresh::{Due, due},
+    refusal::{NotAdmitted, Outage, Refusal},
     rejection::Rejection,
     token::{Claims, SealedToken},
 };
 use http::{HeaderValue, header};
+use serde::Deserialize;
 
 use crate::App;
 
@@ -28,7 +36,8 @@ const MAX_BODY_BYTES: usize = 64 * 1024;
 pub(crate) fn router(app: &App) -> Router {
     let internal = Router::new()
         .route(REFRESH, post(refresh))
-        .route(REVOCATIONS, post(revoke))
+        .route(REVOCATIONS, get(feed).post(revoke))
+        .route(KNOWN_REVOCATIONS, post(known))
         .route(FINGERPRINT, get(fingerprint))
         .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
         .layer(middleware::from_fn_with_state(app.clone(), bearer_only));
@@ -57,11 +66,13 @@ impl FromRequest<App> for Asked {
     }
 }
 
+/// A satellite's clock may be ahead by this much (threat-model R15).
+const CLOCKS_APART: Duration = Duration::from_mins(1);
+
 async fn refresh(State(app): State<App>, Asked(asked): Asked) -> Response {
-    let authenticator = &app.endpoints.authenticator;
-    let outcome = match open(authenticator, asked.token) {
-        Ok(claims) => renew(authenticator, &claims).await,
-        Err(refusal) => Err(refusal.into()),
+    let outcome = match open(&app.endpoints.authenticator, asked.token) {
+        Ok(claims) => renew(&app, &claims).await,
+        Err(refused) => Err(refused),
     };
     match outcome {
         Ok(reply) => Json(reply).into_response(),
@@ -74,28 +85,53 @@ async fn refresh(State(app): State<App>, Asked(asked): Asked) -> Response {
 }
 
 /// What a satellite sends was sealed with a secret of ours, or it is no session.
-fn open(authenticator: &Authenticator, token: String) -> Result<Claims, Refusal> {
+fn open(authenticator: &Authenticator, token: String) -> Result<Claims, NotAdmitted> {
     let token = SealedToken::from_wire(token).ok_or(Refusal::Expired)?;
-    authenticator.open(&token)?.ok_or(Refusal::Expired)
+    Ok(authenticator.open(&token)?.ok_or(Refusal::Expired)?)
 }
 
-async fn renew(authenticator: &Authenticator, claims: &Claims) -> Result<RefreshReply, NotAdmitted> {
-    let renewed = authenticator.callbacks.jwt(claims).await?;
+async fn renew(app: &App, claims: &Claims) -> Result<RefreshReply, NotAdmitted> {
+    let authenticator = &app.endpoints.authenticator;
+    let renewed = match due(claims, authenticator.clock.now(), app.skew + CLOCKS_APART)? {
+        Due::No => None,
+        // The satellite's own visitors do not wait; this question does, for it carries the new session home.
+        _ => Some(app.refresher.refresh(claims, Due::Now).await?),
+    };
     let claims = renewed.as_ref().unwrap_or(claims);
     // It may have been signed out while the backend was asked (threat-model R13).
     if authenticator.revocations.covers(claims) {
         return Err(Refusal::Revoked.into());
     }
-    let sealed = authenticator.codec.seal(claims);
-    let sealed = sealed.map_err(|_| hallpass_shared::refusal::Outage::of("the session codec"))?;
+    let sealed = authenticator.codec.seal(claims).map_err(|_| Outage::of("the session codec"))?;
     Ok(RefreshReply::Renewed { token: sealed.expose().to_owned() })
 }
 
 async fn revoke(State(app): State<App>, Asked(asked): Asked) -> Response {
+    let reach = if asked.everywhere { SignOutReach::Everywhere } else { SignOutReach::Session };
     if let Ok(claims) = open(&app.endpoints.authenticator, asked.token) {
-        app.endpoints.authenticator.revoke(&claims);
-        app.endpoints.provider.signed_out(&claims, SignOutReach::Session).await;
+        let revocation = app.endpoints.authenticator.revoke(&claims, reach);
+        app.endpoints.provider.signed_out(Ended { claims: &claims, reach, revocation }).await;
     }
+    http::StatusCode::NO_CONTENT.into_response()
+}
+
+/// Where a satellite was when it lost the feed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Position {
+    node: Option<String>,
+    after: Option<u64>,
+}
+
+async fn feed(State(app): State<App>, Query(position): Query<Position>) -> Response {
+    let asked = position.node.as_deref().zip(position.after);
+    let lines = Body::from_stream(Arc::clone(&app.ledger.feed).stream(asked));
+    ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response()
+}
+
+async fn known(State(app): State<App>, body: Result<Json<Known>, JsonRejection>) -> Response {
+    let Ok(Json(known)) = body else { return Rejection::Malformed("not a list of revocations").into_response() };
+    app.ledger.learn(&unpack(&known.revoked)).await;
     http::StatusCode::NO_CONTENT.into_response()
 }
 

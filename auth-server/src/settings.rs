@@ -2,13 +2,16 @@
 //!
 //! Why: text becomes checked values before anything starts, and each error names key, source and remedy.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
-use hallpass_shared::settings::{Rate, SettingsError, SharedSettings, Span, Texts};
+use hallpass_shared::{
+    secret::{Secret, SecretRing},
+    settings::{Rate, SettingsError, SharedSettings, Span, Texts},
+};
 use serde::Deserialize;
 use url::{Origin, Url};
 
-use crate::backend::Backend;
+use crate::{backend::Backend, store::StoreSettings};
 
 /// Everything the auth server needs.
 #[derive(Debug)]
@@ -17,6 +20,10 @@ pub struct Settings {
     pub shared: SharedSettings,
     /// Who checks passwords.
     pub backend: Backend,
+    /// Where what outlives a request is kept.
+    pub store: StoreSettings,
+    /// What the admin call takes; without it there is none.
+    pub admin_secret: Option<Secret>,
     /// How many attempts there may be.
     pub throttle: ThrottleSettings,
     /// Where the sign-in page is: ours, or an app's own.
@@ -82,6 +89,8 @@ impl Settings {
             sign_in_page: sign_in_page(texts, &shared, pages.sign_in.as_deref())?,
             proxied_by: proxied_by(texts, &shared, &pages.proxied_by)?,
             backend: Backend::read(texts, &shared)?,
+            store: StoreSettings::read(texts)?,
+            admin_secret: admin_secret(texts)?,
             throttle: ThrottleSettings {
                 per_account: throttle.per_account,
                 per_address: throttle.per_address,
@@ -91,6 +100,35 @@ impl Settings {
             shared,
         })
     }
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct AdminText {
+    secret: Option<String>,
+    secret_file: Option<PathBuf>,
+}
+
+fn admin_secret(texts: &Texts) -> Result<Option<Secret>, SettingsError> {
+    let text: AdminText = section(texts, "admin")?;
+    let (key, secret) = match (text.secret, text.secret_file) {
+        (None, None) => return Ok(None),
+        (Some(_), Some(_)) => {
+            return Err(texts.invalid("admin.secret", "is given twice; give admin.secret or admin.secret_file"));
+        }
+        (Some(secret), None) => ("admin.secret", Secret::new(secret)),
+        (None, Some(path)) => {
+            let read = std::fs::read_to_string(&path);
+            let read = read.map_err(|error| {
+                texts.invalid("admin.secret_file", format!("{} cannot be read: {error}", path.display()))
+            })?;
+            ("admin.secret_file", Secret::new(read.trim()))
+        }
+    };
+    SecretRing::new(vec![secret.clone()])
+        .and_then(|alone| alone.check_strength())
+        .map_err(|weak| texts.invalid(key, format!("{weak}; make one with `auth-server secret`")))?;
+    Ok(Some(secret))
 }
 
 fn section<T: Default + serde::de::DeserializeOwned>(texts: &Texts, name: &str) -> Result<T, SettingsError> {

@@ -3,29 +3,30 @@
 //! Why: passwords are guessed by the thousand, and a flood of guesses takes the backend down with it. An attempt
 //! is counted before the backend is asked, so parallel guesses count too, and given back when it succeeds
 //! (threat-model S1). An attacker who fails does not lock the owner out: the tight limit is on account and address
-//! together, a ten times wider one on the account alone (S3). What is kept is bounded, and what is full refuses
-//! rather than forgets (D6).
+//! together, a ten times wider one on the account alone (S3). The counters are in the store, so that all auth servers
+//! count together.
 
 use std::{
-    collections::HashMap,
     net::IpAddr,
     sync::{
-        Mutex, PoisonError,
+        Arc,
         atomic::{AtomicUsize, Ordering},
     },
     time::Duration,
 };
 
-use hallpass_shared::{client::source, key::digest, refusal::Outage, settings::Rate};
-use tokio::{
-    sync::{Semaphore, SemaphorePermit},
-    time::Instant,
+use hallpass_shared::{
+    client::source,
+    key::digest,
+    refusal::Outage,
+    settings::Rate,
+    store::{Limit, Store},
 };
+use tokio::sync::{Semaphore, SemaphorePermit};
 use unicode_normalization::UnicodeNormalization as _;
 
 use crate::settings::ThrottleSettings;
 
-const MOST_ENTRIES: usize = 200_000;
 const ACCOUNT_EVERYWHERE: u32 = 10;
 const WAIT: Duration = Duration::from_secs(5);
 
@@ -33,77 +34,37 @@ const WAIT: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub struct Throttle {
     settings: ThrottleSettings,
-    windows: Mutex<HashMap<Counter, Window>>,
+    store: Arc<dyn Store>,
     places: Semaphore,
     waiting: AtomicUsize,
-}
-
-/// What is counted, by digest: names of accounts are nobody's business.
-type Counter = [u8; 32];
-
-#[derive(Clone, Copy, Debug)]
-struct Window {
-    ends: Instant,
-    count: u32,
 }
 
 /// An attempt that was counted.
 #[derive(Debug)]
 #[must_use = "an attempt that succeeds is given back"]
 pub struct Attempt {
-    counters: Vec<(Counter, Rate)>,
+    counted: [Limit; 3],
 }
 
 impl Throttle {
-    /// Nothing counted yet.
-    pub fn new(settings: ThrottleSettings) -> Self {
-        Self {
-            settings,
-            windows: Mutex::default(),
-            places: Semaphore::new(settings.in_flight),
-            waiting: AtomicUsize::new(0),
-        }
+    /// With counters in `store`.
+    pub fn new(settings: ThrottleSettings, store: Arc<dyn Store>) -> Self {
+        Self { settings, store, places: Semaphore::new(settings.in_flight), waiting: AtomicUsize::new(0) }
     }
 
     /// Counts an attempt.
     ///
     /// # Errors
-    /// When the next attempt makes sense, if there were too many.
-    pub fn count(&self, username: &str, address: Option<IpAddr>) -> Result<Attempt, Duration> {
-        let counters = self.counters(username, address);
-        let now = Instant::now();
-        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        if windows.len() + counters.len() > MOST_ENTRIES {
-            windows.retain(|_, window| window.ends > now);
-        }
-        let full = windows.len() + counters.len() > MOST_ENTRIES;
-        for (counter, rate) in &counters {
-            match windows.get(counter) {
-                Some(window) if window.ends > now && window.count >= rate.count => {
-                    return Err(window.ends - now);
-                }
-                None if full => return Err(rate.per),
-                _ => {}
-            }
-        }
-        for (counter, rate) in &counters {
-            let window = windows.entry(*counter).or_insert(Window { ends: now + rate.per, count: 0 });
-            if window.ends <= now {
-                *window = Window { ends: now + rate.per, count: 0 };
-            }
-            window.count += 1;
-        }
-        Ok(Attempt { counters })
+    /// When the next attempt makes sense, if there were too many, or if they cannot be counted.
+    pub async fn count(&self, username: &str, address: Option<IpAddr>) -> Result<Attempt, Duration> {
+        let counted = self.limits(username, address);
+        self.store.count(&counted).await.unwrap_or(Err(WAIT))?;
+        Ok(Attempt { counted })
     }
 
     /// Gives back an attempt that succeeded, or that nobody could judge.
-    pub fn give_back(&self, attempt: Attempt) {
-        let mut windows = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-        for (counter, _) in attempt.counters {
-            if let Some(window) = windows.get_mut(&counter) {
-                window.count = window.count.saturating_sub(1);
-            }
-        }
+    pub async fn give_back(&self, attempt: Attempt) {
+        let _ = self.store.give_back(&attempt.counted).await;
     }
 
     /// Waits for a place at the backend, not for long and not with everybody (threat-model S11).
@@ -125,16 +86,22 @@ impl Throttle {
         self.settings.answer_floor
     }
 
-    /// Spellings of one name share a counter (threat-model S2); IPv6 counts by /64.
-    fn counters(&self, username: &str, address: Option<IpAddr>) -> Vec<(Counter, Rate)> {
+    /// Spellings of one name share a counter (threat-model S2); IPv6 counts by /64. Counters are digests: names of
+    /// accounts are nobody's business.
+    fn limits(&self, username: &str, address: Option<IpAddr>) -> [Limit; 3] {
         let account: String = username.trim().nfkc().collect::<String>().to_lowercase();
         let from = address.map(|address| source(address).to_string()).unwrap_or_default();
-        let per_account = self.settings.per_account;
+        let ThrottleSettings { per_account, per_address, .. } = self.settings;
+        let limit = |label: &str, text: &str, rate: Rate| Limit {
+            counter: digest(label, text),
+            most: rate.count,
+            per: rate.per,
+        };
         let everywhere = Rate { count: per_account.count.saturating_mul(ACCOUNT_EVERYWHERE), ..per_account };
-        vec![
-            (digest("account and address", &format!("{from} {account}")), per_account),
-            (digest("account", &account), everywhere),
-            (digest("address", &from), self.settings.per_address),
+        [
+            limit("account and address", &format!("{from} {account}"), per_account),
+            limit("account", &account, everywhere),
+            limit("address", &from, per_address),
         ]
     }
 }
@@ -157,16 +124,26 @@ impl Drop for Queued<'_> {
 
 #[cfg(test)]
 mod tests {
+    use hallpass_shared::{
+        clock::{FixedClock, UnixTime},
+        store::Memory,
+    };
+
     use super::*;
 
-    fn throttle() -> Throttle {
+    fn clock() -> Arc<FixedClock> {
+        Arc::new(FixedClock::at(UnixTime::from_seconds(1_800_000_000)))
+    }
+
+    fn throttle(clock: Arc<FixedClock>) -> Throttle {
         let per = Duration::from_mins(5);
-        Throttle::new(ThrottleSettings {
+        let settings = ThrottleSettings {
             per_account: Rate { count: 10, per },
             per_address: Rate { count: 30, per },
             in_flight: 2,
             answer_floor: Duration::ZERO,
-        })
+        };
+        Throttle::new(settings, Arc::new(Memory::new(clock)))
     }
 
     fn from(address: &str) -> Option<IpAddr> {
@@ -176,31 +153,32 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn spellings_of_one_name_share_a_counter() {
         // threat-model S2
-        let throttle = throttle();
+        let clock = clock();
+        let throttle = throttle(Arc::clone(&clock));
         for name in ["alice@example.com", " ALICE@EXAMPLE.COM ", "ａlice@example.com"].iter().cycle().take(10)
         {
-            let _ = throttle.count(name, from("192.0.2.1")).unwrap();
+            let _ = throttle.count(name, from("192.0.2.1")).await.unwrap();
         }
-        assert!(throttle.count("Alice@example.com", from("192.0.2.1")).is_err());
-        tokio::time::advance(Duration::from_secs(301)).await;
-        assert!(throttle.count("alice@example.com", from("192.0.2.1")).is_ok(), "no permanent lockout");
+        assert!(throttle.count("Alice@example.com", from("192.0.2.1")).await.is_err());
+        clock.advance(Duration::from_secs(301));
+        assert!(throttle.count("alice@example.com", from("192.0.2.1")).await.is_ok(), "no permanent lockout");
     }
 
     #[tokio::test(start_paused = true)]
     async fn an_attacker_does_not_lock_the_owner_out() {
         // threat-model S3
-        let throttle = throttle();
+        let throttle = throttle(clock());
         for _ in 0..30 {
-            let _ = throttle.count("alice", from("192.0.2.1"));
+            let _ = throttle.count("alice", from("192.0.2.1")).await;
         }
-        assert!(throttle.count("alice", from("192.0.2.2")).is_ok());
+        assert!(throttle.count("alice", from("192.0.2.2")).await.is_ok());
         for host in 3..30 {
             for _ in 0..10 {
-                let _ = throttle.count("alice", from(&format!("192.0.2.{host}")));
+                let _ = throttle.count("alice", from(&format!("192.0.2.{host}"))).await;
             }
         }
         assert!(
-            throttle.count("alice", from("192.0.2.99")).is_err(),
+            throttle.count("alice", from("192.0.2.99")).await.is_err(),
             "but from everywhere together it is enough"
         );
     }
@@ -208,27 +186,27 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn one_address_cannot_try_many_accounts_and_one_network_is_one_address() {
         // threat-model S1
-        let throttle = throttle();
+        let throttle = throttle(clock());
         for account in 0..30 {
-            let _ = throttle.count(&account.to_string(), from(&format!("2001:db8::{account}"))).unwrap();
+            let _ = throttle.count(&account.to_string(), from(&format!("2001:db8::{account}"))).await.unwrap();
         }
-        assert!(throttle.count("another", from("2001:db8::ffff")).is_err());
-        assert!(throttle.count("another", from("2001:db8:1::1")).is_ok());
+        assert!(throttle.count("another", from("2001:db8::ffff")).await.is_err());
+        assert!(throttle.count("another", from("2001:db8:1::1")).await.is_ok());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_success_is_given_back() {
-        let throttle = throttle();
+        let throttle = throttle(clock());
         for _ in 0..100 {
-            let attempt = throttle.count("alice", from("192.0.2.1")).unwrap();
-            throttle.give_back(attempt);
+            let attempt = throttle.count("alice", from("192.0.2.1")).await.unwrap();
+            throttle.give_back(attempt).await;
         }
     }
 
     #[tokio::test(start_paused = true)]
     async fn beyond_places_and_queue_there_is_an_answer_at_once() {
         // threat-model S11
-        let throttle = throttle();
+        let throttle = throttle(clock());
         let _held = (throttle.place().await.unwrap(), throttle.place().await.unwrap());
         let waits: Vec<_> = (0..8).map(|_| throttle.place()).collect();
         let mut waits = futures_util::future::join_all(waits);

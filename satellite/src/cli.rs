@@ -12,7 +12,8 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use hallpass_shared::{
-    admin, process,
+    admin,
+    process::{self, Sites},
     settings::{Sources, Texts},
     telemetry,
 };
@@ -83,7 +84,7 @@ async fn serve(files: &[PathBuf]) -> anyhow::Result<()> {
     tokio::spawn(report_agreement(satellite.clone()));
     let site = satellite.hardened(satellite.protect(satellite.built_in_site()));
     let admin = admin::router(Some(metrics), Arc::new(satellite.clone()));
-    Ok(process::run("satellite", &server, site, admin).await?)
+    Ok(process::run("satellite", &server, Sites { public: site, admin }, || ()).await?)
 }
 
 /// Says at start whether both sides agree. An auth server that is not up yet is asked again.

@@ -3,7 +3,7 @@
 //! Why: these are for the operator and the orchestrator; on a listener of their own nobody outside reaches them,
 //! and no decision about a session depends on them (threat-model X4).
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use axum::{
     Json, Router,
@@ -16,6 +16,8 @@ use http::{HeaderValue, StatusCode, header};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use serde::Serialize;
 
+use crate::{clock::UnixTime, revocation::Revocations};
+
 /// What was found about one part or neighbour.
 #[derive(Clone, Debug, Serialize)]
 pub struct Finding {
@@ -23,6 +25,9 @@ pub struct Finding {
     pub name: &'static str,
     /// Whether requests can be served.
     pub ok: bool,
+    /// Whether something must be done all the same.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub impaired: bool,
     /// What is wrong and what to do, or what was seen.
     pub detail: String,
 }
@@ -30,12 +35,34 @@ pub struct Finding {
 impl Finding {
     /// All is well.
     pub fn good(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, ok: true, detail: detail.into() }
+        Self { name, ok: true, impaired: false, detail: detail.into() }
     }
 
     /// Something must be done.
     pub fn bad(name: &'static str, detail: impl Into<String>) -> Self {
-        Self { name, ok: false, detail: detail.into() }
+        Self { name, ok: false, impaired: false, detail: detail.into() }
+    }
+
+    /// Requests can be served, and something must be done.
+    pub fn impaired(name: &'static str, detail: impl Into<String>) -> Self {
+        Self { impaired: true, ..Self::good(name, detail) }
+    }
+
+    /// How old the list of sign-outs is, after `detail` (threat-model R8: never silently).
+    pub fn revocations(list: &Revocations, now: UnixTime, detail: &str) -> Self {
+        const NAME: &str = "revocations";
+        let Some((age, allow)) = list.unheard_for(now) else { return Self::good(NAME, detail) };
+        metrics::gauge!("hallpass_revocations_age_seconds").set(age.as_secs_f64());
+        if age > allow {
+            let problem = "admitting nobody, since sign-outs were not heard of for";
+            return Self::bad(NAME, format!("{problem} {} s; {detail}", age.as_secs()));
+        }
+        if age > Duration::from_secs(5) {
+            let left = (allow - age).as_secs();
+            let problem = format!("sign-outs were not heard of for {} s; sessions pass for {left} s more", age.as_secs());
+            return Self::impaired(NAME, format!("{problem} (setting `revocation.when_unreachable`); {detail}"));
+        }
+        Self::good(NAME, detail)
     }
 }
 

@@ -40,15 +40,25 @@ pub enum ProcessError {
     Io(#[from] io::Error),
 }
 
-/// Serves `public` and `admin` until the process is told to stop, then finishes what is under way.
+/// What the two listeners answer.
+#[derive(Debug)]
+pub struct Sites {
+    /// Everybody.
+    pub public: Router,
+    /// The operator.
+    pub admin: Router,
+}
+
+/// Serves both sites until the process is told to stop, then finishes what is under way; `stopping` lets go of
+/// what would go on for ever.
 ///
 /// # Errors
 /// [`ProcessError`].
 pub async fn run(
     name: &str,
     settings: &ServerSettings,
-    public: Router,
-    admin: Router,
+    Sites { public, admin }: Sites,
+    stopping: impl FnOnce(),
 ) -> Result<(), ProcessError> {
     let mut signals = ShutdownSignals::catch()?;
     let public_listener = listen("server.listen", settings.listen).await?;
@@ -71,6 +81,7 @@ pub async fn run(
         let name = signals.wait().await;
         tracing::info!(event = "stopping", signal = name, "told to stop");
         drop(stop);
+        stopping();
         Ok(())
     };
     tokio::try_join!(both, signal)?;

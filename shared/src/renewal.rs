@@ -27,7 +27,6 @@ use crate::{
 
 /// Why a backend granted nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
 pub enum BackendError {
     /// Definitely not: wrong credentials, or a refresh token that is dead.
     #[error("the backend denied it")]

@@ -70,7 +70,12 @@ impl Memory {
         self.state().put(kept, now.plus(kept.grace), now);
     }
 
-    /// Whether `lease` is held for `key`.
+    /// Adds revocations that were written elsewhere.
+    pub fn add(&self, revocations: &[Revocation]) {
+        self.state().revoke(revocations, self.clock.now());
+    }
+
+    /// Whether `lease` is held for `key`, or nobody's is.
     pub fn holds(&self, key: &StoreKey, lease: Lease) -> bool {
         let now = self.clock.now();
         self.state().leases.get(key).is_none_or(|(held, until)| *held == lease || *until <= now)
@@ -209,7 +214,7 @@ impl Store for Memory {
     }
 
     fn revoke<'a>(&'a self, revocations: &'a [Revocation]) -> Answer<'a, ()> {
-        self.state().revoke(revocations, self.clock.now());
+        self.add(revocations);
         ready(Ok(()))
     }
 
