@@ -11,7 +11,11 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use hallpass_shared::{
-    client::is_navigation, refusal::Refusal, rejection::Rejection, session::Session, telemetry::causes,
+    client::is_navigation,
+    refusal::{Doubt, Refusal},
+    rejection::Rejection,
+    session::Session,
+    telemetry::causes,
 };
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -75,6 +79,10 @@ fn visitor(parts: &Parts) -> Result<Visitor, Rejection> {
 fn typed<U: DeserializeOwned>(parts: &Parts) -> Result<Option<Session<U>>, NotSignedIn> {
     let visitor = visitor(parts).map_err(|rejection| NotSignedIn(Box::new(rejection.into_response())))?;
     let Visitor::SignedIn(signed_in) = visitor else { return Ok(None) };
+    // Whether the session stands at all is not known: nobody is let in on a guess (threat-model R8).
+    if let Some(outage) = signed_in.outage.filter(|outage| outage.doubt == Doubt::Standing) {
+        return Err(NotSignedIn(Box::new(Rejection::Unconfirmed(outage).into_response())));
+    }
     signed_in.session.clone().typed().map(Some).map_err(|error| {
         let cause = causes(&error);
         tracing::error!(error = cause, "the backend's user does not fit the app's type");

@@ -13,7 +13,7 @@ use std::{
 
 use axum::{extract::Request, response::Response};
 use hallpass_shared::{
-    authenticator::{Admission, Authentication, Authenticator},
+    authenticator::{Admission, Authentication, Authenticator, Freshness},
     cookie::{RequestCookies, SetCookies},
     endpoints::Pages as PageAddresses,
     pages::PageKit,
@@ -21,9 +21,12 @@ use hallpass_shared::{
     session::Session,
     token::Claims,
 };
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tower::{Layer, Service};
 use url::Url;
+
+/// Marks an answer to a session that could not be renewed in time (threat-model R14).
+const STALE: HeaderName = HeaderName::from_static("hallpass-stale");
 
 /// What a satellite knows; shared by all requests.
 #[derive(Debug)]
@@ -54,6 +57,8 @@ pub struct SignedIn {
     pub claims: Claims,
     /// What is missing to confirm the session; its access token is over.
     pub outage: Option<Outage>,
+    /// Whether it passes though its access token is over, as `refresh.stale` allows.
+    pub freshness: Freshness,
 }
 
 /// Adds a [`Visitor`] to each request.
@@ -102,11 +107,15 @@ where
         let core = Arc::clone(&self.core);
         Box::pin(async move {
             let (visitor, set) = core.visitor(request.headers()).await;
+            let stale = matches!(&visitor, Visitor::SignedIn(it) if it.freshness == Freshness::Stale);
             request.extensions_mut().insert(visitor);
             request.extensions_mut().insert(core);
             let mut response = inner.call(request).await?;
             mark_private(response.headers_mut());
             set.add_to(response.headers_mut());
+            if stale {
+                response.headers_mut().insert(STALE, HeaderValue::from_static("1"));
+            }
             Ok(response)
         })
     }
@@ -114,15 +123,15 @@ where
 
 impl Core {
     async fn visitor(&self, headers: &HeaderMap) -> (Visitor, SetCookies) {
-        let signed_in = |session, claims: Box<Claims>, outage| {
-            Visitor::SignedIn(Arc::new(SignedIn { session, claims: *claims, outage }))
+        let signed_in = |session, claims: Box<Claims>, outage, freshness| {
+            Visitor::SignedIn(Arc::new(SignedIn { session, claims: *claims, outage, freshness }))
         };
         match self.authenticator.authenticate(RequestCookies::new(headers)).await {
-            Authentication::Admitted(Admission { session, claims, set }) => {
-                (signed_in(session, claims, None), set)
+            Authentication::Admitted(Admission { session, claims, set, freshness }) => {
+                (signed_in(session, claims, None, freshness), set)
             }
             Authentication::Unavailable { outage, session, claims } => {
-                (signed_in(session, claims, Some(outage)), SetCookies::none())
+                (signed_in(session, claims, Some(outage), Freshness::Fresh), SetCookies::none())
             }
             Authentication::Anonymous => (Visitor::Anonymous, SetCookies::none()),
             Authentication::Refused { why, set } => (Visitor::Refused(why), set),

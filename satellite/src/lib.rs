@@ -19,13 +19,16 @@ use hallpass_shared::{
     server::{Hsts, Stack},
     token::{Codec, SealError},
 };
+use tokio::runtime::Handle;
 use url::Url;
 
 mod auth_server;
 #[cfg(feature = "bin")]
 pub mod cli;
 mod extract;
+mod follower;
 mod layer;
+mod line;
 mod null_provider;
 mod overview;
 mod require;
@@ -38,6 +41,7 @@ pub use hallpass_shared::{
     session::Session,
     settings::{SettingsError, Sources, Texts},
 };
+use follower::Follower;
 use layer::Core;
 pub use layer::{SessionLayer, SessionService, SignedIn, Visitor};
 pub use null_provider::NullProvider;
@@ -51,6 +55,7 @@ pub struct Satellite {
     core: Arc<Core>,
     endpoints: Arc<Endpoints>,
     auth_server: Arc<AuthServer>,
+    _follower: Arc<Follower>,
     siblings: Arc<[(String, String)]>,
     stack: Stack,
 }
@@ -68,6 +73,9 @@ pub enum BuildError {
     /// The auth server cannot be asked.
     #[error(transparent)]
     AuthServer(#[from] AuthServerError),
+    /// There is no Tokio runtime to listen for sign-outs in.
+    #[error("a satellite is to be built within a Tokio runtime, such as an async main")]
+    NoRuntime,
 }
 
 impl Satellite {
@@ -95,14 +103,19 @@ impl Satellite {
             refresher: Arc::clone(&auth_server) as Arc<dyn Refresher>,
             clock: Arc::clone(&clock),
             skew: shared.skew,
+            stale: shared.stale,
             access_token: if shared.expose_access_token { Exposure::Shown } else { Exposure::Hidden },
         });
+        let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
+        let revocations =
+            Arc::new(Revocations::followed(shared.when_unreachable.oldest(), clock.now()));
+        let follower = Follower::start(&runtime, auth_server.line(), &revocations);
         let cookie = SessionCookie::new(shared.cookie.clone());
         let authenticator = Arc::new(Authenticator {
             codec,
             cookie: cookie.clone(),
             callbacks,
-            revocations: Arc::new(Revocations::default()),
+            revocations,
             lifetime: shared.lifetime,
             clock,
         });
@@ -132,6 +145,7 @@ impl Satellite {
             core: Arc::new(Core { authenticator, url, addresses, pages }),
             endpoints: Arc::new(endpoints),
             auth_server,
+            _follower: Arc::new(follower),
             siblings: siblings.into(),
         })
     }
@@ -173,14 +187,22 @@ impl Readiness for Satellite {
     fn findings(&self) -> BoxFuture<'_, Vec<Finding>> {
         Box::pin(async move {
             const NAME: &str = "auth server";
-            match self.agreement().await {
+            let mut findings = match self.agreement().await {
                 Agreement::Agreed => vec![Finding::good(NAME, "reached; secret, cookie and dialect agree")],
                 Agreement::Differs(differences) => {
                     differences.into_iter().map(|difference| Finding::bad(NAME, difference)).collect()
                 }
                 // Sessions are still read without it.
-                Agreement::Unreachable(problem) => vec![Finding::good(NAME, problem)],
-            }
+                Agreement::Unreachable(problem) => vec![Finding::impaired(NAME, problem)],
+            };
+            let authenticator = &self.core.authenticator;
+            let known = format!("{} sign-outs are known", authenticator.revocations.len());
+            findings.push(Finding::revocations(
+                &authenticator.revocations,
+                authenticator.clock.now(),
+                &known,
+            ));
+            findings
         })
     }
 }

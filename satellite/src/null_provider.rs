@@ -9,9 +9,8 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use hallpass_shared::{
     csrf::CsrfVerified,
-    provider::{AuthorizeError, Credentials, Provider, SignOutReach},
+    provider::{AuthorizeError, Credentials, Ended, Provider},
     refresh::Grant,
-    token::Claims,
 };
 
 use crate::auth_server::AuthServer;
@@ -36,9 +35,10 @@ impl Provider for NullProvider {
         Box::pin(std::future::ready(Err(AuthorizeError::Denied)))
     }
 
-    fn signed_out<'a>(&'a self, claims: &'a Claims, _: SignOutReach) -> BoxFuture<'a, ()> {
+    fn signed_out<'a>(&'a self, ended: Ended<'a>) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            if tokio::time::timeout(SIGN_OUT_TIME, self.auth_server.revoke(claims)).await.is_err() {
+            let told = self.auth_server.revoke(ended.claims, ended.reach);
+            if tokio::time::timeout(SIGN_OUT_TIME, told).await.is_err() {
                 tracing::warn!(event = "sign_out", "the auth server did not take the sign-out in time");
             }
         })

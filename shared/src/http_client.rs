@@ -36,15 +36,33 @@ pub enum ClientError {
 /// # Errors
 /// [`ClientError`].
 pub fn build(timeout: Duration, ca_file: Option<&Path>) -> Result<reqwest::Client, ClientError> {
+    made(builder(timeout).timeout(timeout), ca_file)
+}
+
+/// A client whose replies may go on for ever: whoever reads one watches for silence.
+///
+/// # Errors
+/// [`ClientError`].
+pub fn build_endless(ca_file: Option<&Path>) -> Result<reqwest::Client, ClientError> {
+    made(builder(Duration::MAX), ca_file)
+}
+
+fn builder(timeout: Duration) -> reqwest::ClientBuilder {
     #[expect(clippy::disallowed_methods, reason = "this is the door")]
-    let mut builder = reqwest::Client::builder()
+    let builder = reqwest::Client::builder();
+    builder
         .redirect(reqwest::redirect::Policy::none())
         .no_proxy()
         .referer(false)
-        .timeout(timeout)
         .connect_timeout(timeout.min(Duration::from_secs(3)))
         // Shorter than our own servers keep an idle connection, so that none is used while it closes.
-        .pool_idle_timeout(Duration::from_secs(8));
+        .pool_idle_timeout(Duration::from_secs(8))
+}
+
+fn made(
+    mut builder: reqwest::ClientBuilder,
+    ca_file: Option<&Path>,
+) -> Result<reqwest::Client, ClientError> {
     if let Some(path) = ca_file {
         let pem = std::fs::read(path).map_err(ClientError::ReadCa)?;
         for certificate in reqwest::Certificate::from_pem_bundle(&pem).map_err(ClientError::Tls)? {

@@ -152,8 +152,8 @@ async fn it_ends_at_once_and_leaves_no_file() {
         // Somebody is looking while it ends.
         let mut visitor = Visitor::new(demo.port);
         assert_eq!(visitor.fetch(AUTH, "/api/auth/csrf").await.status, StatusCode::OK);
-        let [users] = &demo.files()[..] else { panic!("one file: {:?}", demo.files()) };
-        assert_eq!(fs::metadata(users).unwrap().permissions().mode() & 0o777, 0o600);
+        let [folder] = &demo.files()[..] else { panic!("one folder: {:?}", demo.files()) };
+        assert_eq!(fs::metadata(folder).unwrap().permissions().mode() & 0o777, 0o700);
         let told = Instant::now();
         demo.process.signal(signal).await;
         assert_eq!(demo.process.end().await, 0);

@@ -6,12 +6,12 @@
 use std::{collections::BTreeMap, fs, path::Path};
 
 const LEVELS: [&[&str]; 9] = [
-    &["clock", "secret", "domain", "single_flight", "telemetry", "refusal", "client"],
+    &["clock", "secret", "domain", "single_flight", "telemetry", "refusal", "client", "breaker"],
     &["dialect", "key", "return_to", "http_client"],
     &["cookie", "token"],
     &["session", "csrf", "refresh", "revocation"],
-    &["provider", "callbacks"],
-    &["authenticator"],
+    &["provider", "callbacks", "store"],
+    &["authenticator", "renewal"],
     &["rejection", "settings"],
     &["endpoints", "pages", "internal"],
     &["admin", "server", "process"],

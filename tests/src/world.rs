@@ -80,8 +80,10 @@ impl WorldBuilder {
 
     fn shared(&self, port: u16, internal: SocketAddr) -> String {
         let Self { settings, secret } = self;
+        // Nothing is left behind by a test, unless it names a store.
+        let store = if settings.contains("store.url") { "" } else { "store.url = \"memory:\"\n" };
         format!(
-            "secret = \"{secret}\"\nparent_domain = \"example.localhost\"\n\
+            "{store}secret = \"{secret}\"\nparent_domain = \"example.localhost\"\n\
              auth_url = \"http://auth.example.localhost:{port}\"\nrefresh.auth_server = \"http://{internal}\"\n{settings}"
         )
     }

@@ -111,7 +111,7 @@ fn load(database: &Database, memory: &Memory, now: UnixTime) -> Result<(Ends, u6
     let write = database.begin_write()?;
     {
         let mut results = write.open_table(RESULTS)?;
-        results.retain(|_, row| row_end(row) > now)?;
+        results.retain(|_, row| row_end(row) >= now)?;
         let mut revocations = write.open_table(REVOCATIONS)?;
         revocations.retain(|_, bytes| Revocation::from_bytes(&bytes).until >= now)?;
     }
@@ -217,8 +217,8 @@ impl Writer {
     /// What is over goes.
     fn clean(&mut self, transaction: &WriteTransaction, now: UnixTime) -> Result<(), redb::Error> {
         let mut results = transaction.open_table(RESULTS)?;
-        while let Some((_, key)) = self.ends.pop_front_if(|(end, _)| *end <= now) {
-            let over = results.get(key)?.is_some_and(|row| row_end(row.value()) <= now);
+        while let Some((_, key)) = self.ends.pop_front_if(|(end, _)| *end < now) {
+            let over = results.get(key)?.is_some_and(|row| row_end(row.value()) < now);
             if over {
                 results.remove(key)?;
             }

@@ -3,7 +3,11 @@
 //! Why: it is wired from the same parts and the same kind of settings file as one in earnest.
 
 use std::{
-    collections::BTreeMap, io::Write as _, net::SocketAddr, os::unix::fs::OpenOptionsExt as _, path::PathBuf,
+    collections::BTreeMap,
+    io::Write as _,
+    net::SocketAddr,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::PathBuf,
 };
 
 use axum::Router;
@@ -22,7 +26,7 @@ pub struct World {
     pub sites: BTreeMap<String, Router>,
     /// Where satellites ask for renewals, as on an internal network.
     pub auth_server: Router,
-    _users: UsersFile,
+    _files: Files,
 }
 
 impl World {
@@ -31,8 +35,8 @@ impl World {
     /// # Errors
     /// If the users file cannot be written, or the parts cannot be wired.
     pub fn build(port: u16, internal: SocketAddr) -> anyhow::Result<Self> {
-        let users = UsersFile::write()?;
-        let shared = shared_settings(port, internal, &users)?;
+        let files = Files::write()?;
+        let shared = shared_settings(port, internal, &files)?;
         let auth = App::build(AuthSettings::read(&Texts::from_toml(&shared)?)?)?.router();
         let satellite = |name: &str, other: &str| -> anyhow::Result<Satellite> {
             let section = format!(
@@ -50,11 +54,11 @@ impl World {
             ("app.example.localhost".to_owned(), app.hardened(app.protect(app.built_in_site()))),
             ("admin.example.localhost".to_owned(), admin.hardened(admin.protect(for_admins))),
         ]);
-        Ok(Self { sites, auth_server: auth, _users: users })
+        Ok(Self { sites, auth_server: auth, _files: files })
     }
 }
 
-fn shared_settings(port: u16, internal: SocketAddr, users: &UsersFile) -> anyhow::Result<String> {
+fn shared_settings(port: u16, internal: SocketAddr, files: &Files) -> anyhow::Result<String> {
     let mut secret = [0; 32];
     openssl::rand::rand_bytes(&mut secret)?;
     Ok(format!(
@@ -74,24 +78,30 @@ kind = \"users-file\"
 users_file = {users:?}
 access_ttl = \"{ACCESS_SECONDS}s\"
 refresh_ttl = \"1h\"
+
+[store]
+url = {store:?}
 ",
         secret = STANDARD_NO_PAD.encode(secret),
-        users = users.0.display().to_string(),
+        users = files.users().display().to_string(),
+        store = format!("file:{}", files.0.join("hallpass.redb").display()),
     ))
 }
 
-/// A users file of this run, deleted at the end.
+/// The files of this run, in a folder that is deleted at the end.
 #[derive(Debug)]
-struct UsersFile(PathBuf);
+struct Files(PathBuf);
 
-impl UsersFile {
+impl Files {
     fn write() -> anyhow::Result<Self> {
-        let path = std::env::temp_dir().join(format!("hallpass-demo-{}.toml", std::process::id()));
+        let path = std::env::temp_dir().join(format!("hallpass-demo-{}", std::process::id()));
         // Left by another process of this number, if any.
-        let _ = std::fs::remove_file(&path);
-        let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::DirBuilder::new().mode(0o700).create(&path)?;
         // Deleted also if what follows fails.
-        let written = Self(path);
+        let files = Self(path);
+        let mut options = std::fs::OpenOptions::new();
+        let mut file = options.write(true).create_new(true).mode(0o600).open(files.users())?;
         for (id, email, password, name, admin) in [
             ("1", "user@example.com", "hallpass-demo", "Zoë Novotná", false),
             ("2", "admin@example.com", "hallpass-admin", "Adam Správce", true),
@@ -105,12 +115,16 @@ impl UsersFile {
                  isAdmin = {admin}\n"
             )?;
         }
-        Ok(written)
+        Ok(files)
+    }
+
+    fn users(&self) -> PathBuf {
+        self.0.join("users.toml")
     }
 }
 
-impl Drop for UsersFile {
+impl Drop for Files {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }

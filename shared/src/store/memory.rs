@@ -61,7 +61,7 @@ impl Memory {
     pub fn result(&self, key: &StoreKey) -> Option<Vec<u8>> {
         let now = self.clock.now();
         let state = self.state();
-        state.results.get(key).filter(|result| now < result.until && !result.value.is_empty()).map(|result| result.value.to_vec())
+        state.results.get(key).filter(|result| now <= result.until && !result.value.is_empty()).map(|result| result.value.to_vec())
     }
 
     /// Keeps a result that was written elsewhere, whoever holds what lease.
@@ -88,7 +88,7 @@ impl Memory {
 
 impl State {
     fn put(&mut self, kept: &Kept, until: UnixTime, now: UnixTime) {
-        while self.ends.front().is_some_and(|(end, _)| *end <= now) || self.ends.len() >= MOST_RESULTS {
+        while self.ends.front().is_some_and(|(end, _)| *end < now) || self.ends.len() >= MOST_RESULTS {
             let Some((end, key)) = self.ends.pop_front() else { break };
             if self.results.get(&key).is_some_and(|result| result.until <= end)
                 && let Some(granted) = self.results.remove(&key).and_then(|result| result.granted)
@@ -109,7 +109,7 @@ impl State {
     }
 
     fn claim(&mut self, key: StoreKey, lease: Lease, span: Duration, now: UnixTime) -> Result<Claim, StoreError> {
-        let past = match self.results.get(&key).filter(|result| now < result.until) {
+        let past = match self.results.get(&key).filter(|result| now <= result.until) {
             Some(result) if !result.value.is_empty() => return Ok(Claim::Kept(result.value.to_vec())),
             Some(_) => Past::Superseded,
             None => Past::Unknown,

@@ -168,7 +168,7 @@ pub(super) fn lines(answer: &Answer) -> String {
 /// Settings of a deployment on https, as behind an edge that ends TLS.
 pub(super) fn on_https(rest: &str) -> Texts {
     Texts::from_toml(&format!(
-        "secret = \"{SECRET}\"\nparent_domain = \"example.com\"\nauth_url = \"https://auth.example.com\"\n{rest}"
+        "store.url = \"memory:\"\nsecret = \"{SECRET}\"\nparent_domain = \"example.com\"\nauth_url = \"https://auth.example.com\"\n{rest}"
     ))
     .unwrap()
 }

@@ -108,7 +108,7 @@ async fn a_satellite_with_another_secret_does_not_start_and_one_that_came_first_
     assert_snapshot!(line["message"].as_str().unwrap(), @"sessions cannot be shared: the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`");
     let ready = app.ask_admin("/readyz").await;
     assert_eq!(ready.status, 503);
-    assert_snapshot!(ready.body, @r#"{"ready":false,"checks":[{"name":"auth server","ok":false,"detail":"the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`"}]}"#);
+    assert_snapshot!(ready.body, @r#"{"ready":false,"checks":[{"name":"auth server","ok":false,"detail":"the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`"},{"name":"revocations","ok":true,"detail":"0 sign-outs are known"}]}"#);
     assert_eq!(app.ask_admin("/healthz").await.status, 200, "it runs all the same");
     // And it harms nobody: the visitor stays signed in where the secret is right.
     let programs = Programs { auth, app };

@@ -22,8 +22,8 @@ async fn a_key_that_is_not_known() {
         with("").variable("HALLPASS_COOKIE_SAME_SITE", "lax"),
     ];
     assert_snapshot!(said(cases).await, @r"
-    auth-server: setting `secert` (from hallpass.toml): is not known here; known are secret, secrets, secret_file, insecure_short_secret, insecure_http, parent_domain, auth_url, cookie, session, refresh, return_to, server, log, brand, pages, backend, throttle, satellite
-    satellite: setting `cokie` (from hallpass.toml): is not known here; known are secret, secrets, secret_file, insecure_short_secret, insecure_http, parent_domain, auth_url, cookie, session, refresh, return_to, server, log, brand, pages, backend, throttle, satellite
+    auth-server: setting `secert` (from hallpass.toml): is not known here; known are secret, secrets, secret_file, insecure_short_secret, insecure_http, parent_domain, auth_url, cookie, session, refresh, return_to, revocation, server, log, brand, pages, backend, throttle, store, admin, satellite
+    satellite: setting `cokie` (from hallpass.toml): is not known here; known are secret, secrets, secret_file, insecure_short_secret, insecure_http, parent_domain, auth_url, cookie, session, refresh, return_to, revocation, server, log, brand, pages, backend, throttle, store, admin, satellite
     auth-server: setting `cookie.samesite` (from hallpass.toml): is not known here; known are dialect, same_site, name
     auth-server: setting `server.port` (from hallpass.toml): is not known here; known are listen, admin_listen, trusted_proxies, insecure_trust_all_proxies, max_connections
     auth-server: setting `throttle.per_acount` (from hallpass.toml): is not known here; known are per_account, per_address, in_flight, answer_floor
@@ -32,7 +32,7 @@ async fn a_key_that_is_not_known() {
     auth-server: setting `backend.timeot` (from hallpass.toml): is not known here; known are kind, timeout, ca_file, concurrency, insecure_http_backend, address_header, headers, sign_in, refresh, user, sign_out, response
     auth-server: setting `backend.sign_in.ulr` (from hallpass.toml): is not known here; known are url, method, headers, encoding, body, denied_status, denied_if, response
     satellite: setting `satellite.upstrem` (from hallpass.toml): is not known here; known are url, siblings
-    auth-server: setting `secert` (from HALLPASS_SECERT in the environment): is not known here; known are secret, secrets, secret_file, insecure_short_secret, insecure_http, parent_domain, auth_url, cookie, session, refresh, return_to, server, log, brand, pages, backend, throttle, satellite
+    auth-server: setting `secert` (from HALLPASS_SECERT in the environment): is not known here; known are secret, secrets, secret_file, insecure_short_secret, insecure_http, parent_domain, auth_url, cookie, session, refresh, return_to, revocation, server, log, brand, pages, backend, throttle, store, admin, satellite
     auth-server: setting `cookie.samesite` (from HALLPASS_COOKIE__SAMESITE in the environment): is not known here; known are dialect, same_site, name
     auth-server: setting `cookie_same_site` (from HALLPASS_COOKIE_SAME_SITE in the environment): is not known here; if it is meant for [cookie], write two underscores behind COOKIE
     ");
@@ -97,7 +97,7 @@ async fn a_value_of_another_kind() {
         with("[server]\nmax_connections = 0"),
         with("[throttle]\nin_flight = -1"),
         with("[throttle]\nin_flight = 0"),
-        with("[refresh]\nvia = \"backend\""),
+        with("[refresh]\nvia = \"browser\""),
         with("[log]\nformat = \"xml\""),
         with("[log]\nlevel = \"inof\""),
         with("[brand]\nname = 7"),
@@ -109,7 +109,7 @@ async fn a_value_of_another_kind() {
     auth-server: setting `server.max_connections` (from hallpass.toml): must be between 1 and 1000000
     auth-server: setting `throttle.in_flight` (from hallpass.toml): has a wrong type; expected a whole number, not negative
     auth-server: setting `throttle.in_flight` (from hallpass.toml): must be at least 1
-    auth-server: setting `refresh.via` (from hallpass.toml): `backend` is not known; use auth-server
+    auth-server: setting `refresh.via` (from hallpass.toml): `browser` is not known; use auth-server or backend
     auth-server: setting `log.format` (from hallpass.toml): `xml` is not known; use json or pretty
     auth-server: setting `log.level` (from hallpass.toml): `inof` is not understood; use error, warn, info, debug, trace or directives such as hallpass_shared=debug,info
     auth-server: setting `brand.name` (from hallpass.toml): has a wrong type; expected a text in quotes

@@ -52,11 +52,12 @@ fn read(
     Ok((AuthSettings::read(&texts)?, SatelliteSettings::read(&texts)?, folder))
 }
 
-#[test]
-fn both_servers_are_built_from_it() {
+#[tokio::test]
+async fn both_servers_are_built_from_it() {
     let text = sample();
     for text in [text.clone(), with_other_backend(&text, 0), with_other_backend(&text, 1)] {
-        let (auth, satellite, _folder) = read(&text, &[]).unwrap_or_else(|error| panic!("{error}"));
+        let memory = [("HALLPASS_STORE__URL", "memory:")];
+        let (auth, satellite, _folder) = read(&text, &memory).unwrap_or_else(|error| panic!("{error}"));
         App::build(auth).unwrap();
         Satellite::build(satellite).unwrap();
     }
@@ -112,6 +113,9 @@ fn every_key_is_in_it() {
         "session",
         "refresh",
         "return_to",
+        "revocation",
+        "store",
+        "admin",
         "server",
         "log",
         "brand",

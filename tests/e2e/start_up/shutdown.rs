@@ -69,6 +69,7 @@ async fn a_port_that_is_taken_is_named_with_its_setting() {
                 ("HALLPASS_SERVER__LISTEN", public.as_str()),
                 ("HALLPASS_SERVER__ADMIN_LISTEN", admin.as_str()),
                 ("HALLPASS_LOG__LEVEL", "off"),
+                ("HALLPASS_STORE__URL", "memory:"),
             ];
             let arguments = ["--config", "hallpass.toml"];
             let ended = programs::run(name, server.folder.path(), &arguments, &environment).await;
@@ -82,7 +83,11 @@ async fn a_port_that_is_taken_is_named_with_its_setting() {
     satellite: setting `server.listen`: cannot listen on 127.0.0.1:PORT: Address already in use (os error 98); stop what listens there, or choose another port
     satellite: setting `server.admin_listen`: cannot listen on 127.0.0.1:PORT: Address already in use (os error 98); stop what listens there, or choose another port
     ");
-    let environment = [("HALLPASS_SERVER__LISTEN", "192.0.2.1:3000"), ("HALLPASS_LOG__LEVEL", "off")];
+    let environment = [
+        ("HALLPASS_SERVER__LISTEN", "192.0.2.1:3000"),
+        ("HALLPASS_LOG__LEVEL", "off"),
+        ("HALLPASS_STORE__URL", "memory:"),
+    ];
     let path = programs.auth.folder.path();
     let ended = programs::run("auth-server", path, &["--config", "hallpass.toml"], &environment).await;
     assert_snapshot!(ended.stderr, @"auth-server: setting `server.listen`: cannot listen on 192.0.2.1:3000: Cannot assign requested address (os error 99); choose an address of this machine");

@@ -59,6 +59,7 @@ impl Refresher for Counting {
     fn refresh<'a>(
         &'a self,
         _: &'a Claims,
+        _: hallpass_shared::refresh::Due,
     ) -> Pin<Box<dyn Future<Output = Result<Claims, NotAdmitted>> + Send + 'a>> {
         self.0.fetch_add(1, Ordering::SeqCst);
         Box::pin(std::future::ready(Err(Outage::of("a refresher").into())))
@@ -104,6 +105,7 @@ impl Site {
         let refreshes = Arc::new(Counting::default());
         let clock = Arc::new(FixedClock::at(NOW));
         let callbacks = DefaultCallbacks {
+            stale: std::time::Duration::ZERO,
             refresher: refreshes.clone(),
             clock: clock.clone(),
             skew: Duration::from_secs(30),

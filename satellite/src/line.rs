@@ -1,0 +1,244 @@
+//! Asking the auth server: where it is, with what patience, and what when it does not answer.
+//!
+//! Why: a satellite must not be slower or frailer than its auth server. Connections are pooled; each of several addresses
+//! is left alone while it does not answer (threat-model R6); a question about one token goes to the same address from
+//! every satellite, so that renewals meet in one process even where the store is away (R8).
+
+use std::{sync::Arc, time::Duration};
+
+use hallpass_shared::{
+    breaker::{Breaker, jittered},
+    clock::Clock,
+    http_client::{self, Reply},
+    internal::{Bearers, FINGERPRINT, REFRESH, RefreshReply, SessionRequest},
+    key::digest,
+    provider::SignOutReach,
+    refusal::{NotAdmitted, Outage},
+    settings::SharedSettings,
+    token::{Claims, Codec, SealedToken},
+};
+use http::{HeaderValue, StatusCode, header};
+use tokio::time::Instant;
+use url::Url;
+
+use crate::auth_server::{Agreement, AuthServerError};
+
+pub(crate) const WHAT: &str = "the auth server";
+/// Public keys, which only the auth server shows.
+const JWKS: &str = "/.well-known/jwks.json";
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// What failed sooner than this is tried once more: nobody has begun to work on it.
+const SOON: Duration = Duration::from_secs(1);
+/// Before that.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// What a question needs.
+#[derive(Debug)]
+pub(crate) struct Line {
+    client: reqwest::Client,
+    addresses: Vec<Address>,
+    bearers: Bearers,
+    codec: Codec,
+    clock: Arc<dyn Clock>,
+}
+
+/// One place where an auth server is.
+#[derive(Debug)]
+struct Address {
+    url: Url,
+    breaker: Breaker,
+}
+
+/// Why there is no answer.
+enum Unanswered {
+    /// None of the addresses answered.
+    Nowhere,
+    /// One did, and cannot do it now.
+    NotNow(Outage),
+}
+
+impl Unanswered {
+    fn outage(self) -> Outage {
+        match self {
+            Self::Nowhere => Outage::of(WHAT),
+            Self::NotNow(outage) => outage,
+        }
+    }
+}
+
+/// Whether an auth server says so, and not something before it.
+fn is_ours(reply: &Reply) -> bool {
+    let problem = reply.headers.get(header::CONTENT_TYPE);
+    problem.is_some_and(|kind| kind.as_bytes() == b"application/problem+json")
+}
+
+/// For as long as the auth server says.
+fn outage_of(reply: &Reply) -> Outage {
+    let after = reply.headers.get(header::RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let outage = Outage::of("the backend");
+    Outage { retry_after: after.map_or(outage.retry_after, Duration::from_secs), ..outage }
+}
+
+impl Line {
+    pub(crate) fn new(
+        settings: &SharedSettings,
+        codec: Codec,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, AuthServerError> {
+        let client = http_client::build(TIMEOUT, None)?;
+        let address = |url: &Url| Address { url: url.clone(), breaker: Breaker::default() };
+        Ok(Self {
+            client,
+            addresses: settings.auth_server.iter().map(address).collect(),
+            bearers: Bearers::derive(&settings.ring)?,
+            codec,
+            clock,
+        })
+    }
+
+    pub(crate) fn named(&self) -> String {
+        self.addresses.iter().map(|address| address.url.as_str()).collect::<Vec<_>>().join(", ")
+    }
+
+    /// All addresses.
+    pub(crate) fn urls(&self) -> impl Iterator<Item = &Url> {
+        self.addresses.iter().map(|address| &address.url)
+    }
+
+    pub(crate) fn client(&self) -> &reqwest::Client {
+        &self.client
+    }
+
+    pub(crate) fn bearer(&self) -> Option<HeaderValue> {
+        self.bearers.header()
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.clock
+    }
+
+    /// An auth server with another secret, or something else: a satellite offers the same provider, but has no keys.
+    pub(crate) async fn not_found(&self) -> Agreement {
+        if self.has("/api/auth/providers", "credentials").await && self.has(JWKS, "keys").await {
+            let problem = "the secret differs from the auth server's, so neither can read the other's sessions; \
+                           give both the same `secret`";
+            return Agreement::Differs(vec![problem.into()]);
+        }
+        self.stranger(StatusCode::NOT_FOUND)
+    }
+
+    async fn has(&self, path: &str, member: &str) -> bool {
+        self.get(path, None).await.is_ok_and(|reply| {
+            let document = serde_json::from_slice::<serde_json::Value>(&reply.body);
+            document.is_ok_and(|document| document.get(member).is_some())
+        })
+    }
+
+    pub(crate) fn stranger(&self, status: StatusCode) -> Agreement {
+        let problem = format!(
+            "what answers at {} is no Hallpass auth server (it said {status}); check `refresh.auth_server`",
+            self.named()
+        );
+        Agreement::Differs(vec![problem])
+    }
+
+    /// Asked with each secret in turn: while secrets are changed, the other side may not know the newest.
+    pub(crate) async fn fingerprint(&self) -> Result<Reply, String> {
+        let mut last = Err("there is no secret".into());
+        for bearer in self.bearers.headers() {
+            last = self.get(FINGERPRINT, Some(bearer)).await;
+            if !last.as_ref().is_ok_and(|reply| reply.status == StatusCode::NOT_FOUND) {
+                break;
+            }
+        }
+        last
+    }
+
+    /// Asks the first address that answers; else there is the cause of the last failure.
+    async fn get(&self, path: &str, bearer: Option<HeaderValue>) -> Result<Reply, String> {
+        let mut last = Err("there is no address".into());
+        for url in self.urls() {
+            let Ok(url) = url.join(path) else { continue };
+            let mut request = self.client.get(url);
+            if let Some(bearer) = &bearer {
+                request = request.header(header::AUTHORIZATION, bearer);
+            }
+            last = http_client::exchange(request).await;
+            if last.is_ok() {
+                break;
+            }
+        }
+        last
+    }
+
+    /// Asks about a session: the address that its token points to, then the others. Only where nobody answers
+    /// at once is it tried again (threat-model R5, R6).
+    pub(crate) async fn ask(&self, path: &str, claims: &Claims, reach: SignOutReach) -> Result<Reply, Outage> {
+        let sealed = self.codec.seal(claims).map_err(|_| Outage::of("the session codec"))?;
+        let everywhere = reach == SignOutReach::Everywhere;
+        let body = SessionRequest { token: sealed.expose().to_owned(), everywhere };
+        let order = self.order(claims);
+        let begun = Instant::now();
+        match self.ask_each(path, &body, &order).await {
+            Err(Unanswered::Nowhere) if begun.elapsed() < SOON => {
+                tokio::time::sleep(jittered(PAUSE)).await;
+                self.ask_each(path, &body, &order).await.map_err(Unanswered::outage)
+            }
+            answered => answered.map_err(Unanswered::outage),
+        }
+    }
+
+    async fn ask_each(&self, path: &str, body: &SessionRequest, order: &[&Address]) -> Result<Reply, Unanswered> {
+        for address in order.iter().filter(|address| address.breaker.enter().is_ok()) {
+            let Ok(url) = address.url.join(path) else { continue };
+            let mut request = self.client.post(url).json(body);
+            if let Some(bearer) = self.bearers.header() {
+                request = request.header(header::AUTHORIZATION, bearer);
+            }
+            match http_client::send(WHAT, request).await {
+                Ok(reply) if !reply.status.is_server_error() => {
+                    address.breaker.answered();
+                    return Ok(reply);
+                }
+                // It speaks for the backend, which the others would only ask again.
+                Ok(reply) if is_ours(&reply) => {
+                    address.breaker.answered();
+                    return Err(Unanswered::NotNow(outage_of(&reply)));
+                }
+                // A proxy before it, perhaps.
+                Ok(_) | Err(_) => address.breaker.failed(),
+            }
+        }
+        Err(Unanswered::Nowhere)
+    }
+
+    /// Highest random weight: every satellite has the same order for one token, and each address its share of tokens.
+    fn order(&self, claims: &Claims) -> Vec<&Address> {
+        let token = claims.refresh_token.as_ref().map(|token| token.expose()).unwrap_or_default();
+        let mut order: Vec<_> = self.addresses.iter().collect();
+        order.sort_by_cached_key(|address| digest(address.url.as_str(), token));
+        order
+    }
+
+    pub(crate) async fn renew(&self, claims: &Claims) -> Result<Arc<Claims>, NotAdmitted> {
+        let reply = self.ask(REFRESH, claims, SignOutReach::Session).await?;
+        if reply.status != StatusCode::OK {
+            let status = reply.status.as_u16();
+            tracing::error!(
+                event = "refresh",
+                status,
+                "the auth server does not renew for us; see `satellite check`"
+            );
+            return Err(Outage::of(WHAT).into());
+        }
+        match serde_json::from_slice(&reply.body) {
+            Ok(RefreshReply::Refused { why }) => Err(RefreshReply::refusal(&why).into()),
+            Ok(RefreshReply::Renewed { token }) => {
+                let opened = SealedToken::from_wire(token)
+                    .and_then(|token| self.codec.open(&token, self.clock.now()).ok());
+                opened.map(|opened| Arc::new(opened.claims)).ok_or_else(|| Outage::of(WHAT).into())
+            }
+            Err(_) => Err(Outage::of(WHAT).into()),
+        }
+    }
+}
