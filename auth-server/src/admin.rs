@@ -70,7 +70,9 @@ async fn bearer_only(State(admin): State<Admin>, request: Request, next: Next) -
 
 async fn revoke(State(admin): State<Admin>, target: Result<Json<Target>, JsonRejection>) -> Response {
     let (key, session) = match target {
-        Ok(Json(Target::Sid(sid))) if !sid.is_empty() => (RevocationKey::of_session(&sid), Some(log_id(&sid))),
+        Ok(Json(Target::Sid(sid))) if !sid.is_empty() => {
+            (RevocationKey::of_session(&sid), Some(log_id(&sid)))
+        }
         Ok(Json(Target::Sub(sub))) if !sub.is_empty() => (RevocationKey::of_subject(&sub), None),
         _ => {
             let expected = "expected JSON such as {\"sub\": \"42\"} or {\"sid\": \"…\"}\n";

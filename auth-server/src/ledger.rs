@@ -77,8 +77,12 @@ impl Ledger {
     pub(crate) async fn read(&self, reading: &mut Reading) -> Result<(), StoreError> {
         loop {
             let page = self.store.revocations(&reading.cursor).await?;
-            let news: Vec<_> =
-                page.revocations.iter().filter(|revocation| self.list.revoke(**revocation)).copied().collect();
+            let news: Vec<_> = page
+                .revocations
+                .iter()
+                .filter(|revocation| self.list.revoke(**revocation))
+                .copied()
+                .collect();
             self.feed.push(&news);
             reading.cursor = page.cursor;
             if reading.epoch.as_ref().is_some_and(|epoch| *epoch != page.epoch) {

@@ -7,7 +7,6 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::Router;
-use futures_util::FutureExt as _;
 use hallpass_shared::{
     admin::{Finding, Readiness},
     authenticator::Authenticator,
@@ -19,14 +18,10 @@ use hallpass_shared::{
     endpoints::{self, Endpoints, Pages},
     internal::{Bearers, Fingerprint},
     pages::{BrandError, PageKit},
-    refresh::Refresher,
-    renewal::{Keeping, Renewal, TokenSource},
-    revocation::Revocations,
     server::{Hsts, Stack},
-    store::{Reach, Store, StoreError},
+    store::StoreError,
     token::{Codec, SealError},
 };
-use tokio::{runtime::Handle, task::JoinHandle};
 use url::Url;
 
 mod admin;
@@ -41,15 +36,15 @@ mod routes;
 mod settings;
 pub mod store;
 pub mod throttle;
+mod upkeep;
 
 use admin::Admin;
 use authorize::BackendProvider;
 use backend::Backend;
-use ledger::{Ledger, Reading};
-use renewal::Guarded;
 pub use settings::{Settings, ThrottleSettings};
-use store::{FileError, Surroundings};
+use store::FileError;
 use throttle::Throttle;
+use upkeep::Upkeep;
 
 /// An auth server, wired and ready to serve.
 #[derive(Clone, Debug)]
@@ -60,38 +55,11 @@ pub struct App {
     bearers: Bearers,
     fingerprint: Arc<Fingerprint>,
     backend: Arc<Backend>,
-    refresher: Arc<dyn Refresher>,
-    renewal: Arc<Renewal>,
-    ledger: Arc<Ledger>,
-    store: Arc<dyn Store>,
-    _following: Arc<Following>,
+    upkeep: Arc<Upkeep>,
     admin: Admin,
     skew: Duration,
     stack: Stack,
     sign_ins: SignIns,
-}
-
-/// The task that keeps list and store alike; it ends with this.
-#[derive(Debug)]
-struct Following(JoinHandle<()>);
-
-impl Following {
-    /// Reads what the store holds, so that nobody is admitted who was signed out before a restart.
-    fn start(ledger: &Arc<Ledger>, store: &dyn Store) -> Result<Self, BuildError> {
-        let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
-        if store.reach() != Reach::Everybody {
-            // What is in memory needs no waiting.
-            let read = async { ledger.read(&mut Reading::default()).await };
-            read.now_or_never().unwrap_or(Ok(()))?;
-        }
-        Ok(Self(runtime.spawn(Arc::clone(ledger).follow())))
-    }
-}
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
 }
 
 /// Where browsers post their passwords.
@@ -140,27 +108,9 @@ impl App {
     pub fn build_with_clock(settings: Settings, clock: Arc<dyn Clock>) -> Result<Self, BuildError> {
         let Settings { shared, backend, store, throttle, admin_secret, sign_in_page, proxied_by } = settings;
         let backend = Arc::new(backend.with_clock(Arc::clone(&clock)));
-        let lifetime = shared.lifetime;
-        let surroundings =
-            Surroundings { clock: Arc::clone(&clock), ring: &shared.ring, longest: lifetime.absolute_max_age };
-        let store = store.open(&surroundings)?;
-        let revocations = Arc::new(match store.reach() {
-            Reach::Everybody => Revocations::followed(shared.when_unreachable.oldest(), clock.now()),
-            _ => Revocations::default(),
-        });
-        let ledger =
-            Arc::new(Ledger::new(Arc::clone(&revocations), Arc::clone(&store), Arc::clone(&clock)));
-        let keeping = Keeping { dialect: shared.dialect, ring: shared.ring.clone(), grace: shared.grace };
-        let source = Arc::clone(&backend) as Arc<dyn TokenSource>;
-        let renewal = Arc::new(Renewal::new(source, Arc::clone(&store), keeping, Arc::clone(&clock)));
-        let refresher: Arc<dyn Refresher> = Arc::new(Guarded {
-            renewal: Arc::clone(&renewal),
-            ledger: Arc::clone(&ledger),
-            lifetime,
-            clock: Arc::clone(&clock),
-        });
+        let upkeep = Upkeep::start(store, &shared, &backend, &clock)?;
         let callbacks = DefaultCallbacks {
-            refresher: Arc::clone(&refresher),
+            refresher: Arc::clone(&upkeep.refresher),
             clock: Arc::clone(&clock),
             skew: shared.skew,
             stale: shared.stale,
@@ -171,16 +121,16 @@ impl App {
             codec: Codec::for_session(shared.dialect, &shared.ring, &shared.cookie.name)?,
             cookie: cookie.clone(),
             callbacks: Arc::new(callbacks),
-            revocations,
-            lifetime,
+            revocations: Arc::clone(&upkeep.revocations),
+            lifetime: shared.lifetime,
             clock: Arc::clone(&clock),
         };
         let endpoints = Endpoints {
             authenticator: Arc::new(authenticator),
             provider: Arc::new(BackendProvider {
                 backend: Arc::clone(&backend),
-                throttle: Throttle::new(throttle, Arc::clone(&store)),
-                ledger: Arc::clone(&ledger),
+                throttle: Throttle::new(throttle, Arc::clone(&upkeep.store)),
+                ledger: Arc::clone(&upkeep.ledger),
             }),
             csrf: CsrfGuard::new(shared.ring.clone(), &shared.cookie, &shared.auth_url)
                 .reached_at(&proxied_by),
@@ -202,12 +152,13 @@ impl App {
             stack: Stack { pages: pages.clone(), cookie, hsts },
             pages,
             backend,
-            refresher,
-            renewal,
-            _following: Arc::new(Following::start(&ledger, &*store)?),
-            admin: Admin { secret: admin_secret, ledger: Arc::clone(&ledger), lifetime, clock },
-            ledger,
-            store,
+            admin: Admin {
+                secret: admin_secret,
+                ledger: Arc::clone(&upkeep.ledger),
+                lifetime: shared.lifetime,
+                clock,
+            },
+            upkeep: Arc::new(upkeep),
             skew: shared.skew,
             sign_ins: if proxied_by.is_empty() { SignIns::Here } else { SignIns::Elsewhere },
         })
@@ -229,7 +180,7 @@ impl App {
 
     /// Lets go of those who listen for sign-outs, so that the process can end.
     pub fn close(&self) {
-        self.ledger.feed.close();
+        self.upkeep.ledger.feed.close();
     }
 }
 
@@ -237,32 +188,10 @@ impl Readiness for App {
     fn findings(&self) -> futures_util::future::BoxFuture<'_, Vec<Finding>> {
         Box::pin(async move {
             let secrets = self.fingerprint.secrets.join(", ");
-            let store = match self.store.health() {
-                Ok(well) => Finding::good("store", well),
-                // Requests are served all the same: taking every replica out would be the outage.
-                Err(impaired) => Finding::impaired("store", impaired),
-            };
-            let backend = if self.renewal.is_shut() {
-                Finding::impaired("backend", "it does not answer renewals; it is tried again every few seconds")
-            } else {
-                Finding::good("backend", "nothing is known against it")
-            };
-            vec![
-                Finding::good("settings", format!("secret fingerprints: {secrets}")),
-                store,
-                backend,
-                self.revocations(),
-            ]
+            let mut findings = vec![Finding::good("settings", format!("secret fingerprints: {secrets}"))];
+            findings.extend(self.upkeep.findings());
+            findings
         })
-    }
-}
-
-impl App {
-    fn revocations(&self) -> Finding {
-        let (known, unwritten) = self.ledger.counts();
-        let list = &self.endpoints.authenticator.revocations;
-        let now = self.endpoints.authenticator.clock.now();
-        Finding::revocations(list, now, &format!("{known} sign-outs are known, {unwritten} wait for the store"))
     }
 }
 

@@ -16,8 +16,8 @@ use axum::{
 use hallpass_shared::{
     authenticator::Authenticator,
     internal::{
-        FINGERPRINT, Fingerprint, KNOWN_REVOCATIONS, Known, REFRESH, REVOCATIONS, RefreshReply, SessionRequest,
-        unpack,
+        FINGERPRINT, Fingerprint, KNOWN_REVOCATIONS, Known, REFRESH, REVOCATIONS, RefreshReply,
+        SessionRequest, unpack,
     },
     provider::{Ended, SignOutReach},
     refresh::{Due, due},
@@ -95,7 +95,7 @@ async fn renew(app: &App, claims: &Claims) -> Result<RefreshReply, NotAdmitted> 
     let renewed = match due(claims, authenticator.clock.now(), app.skew + CLOCKS_APART)? {
         Due::No => None,
         // The satellite's own visitors do not wait; this question does, for it carries the new session home.
-        _ => Some(app.refresher.refresh(claims, Due::Now).await?),
+        _ => Some(app.upkeep.refresher.refresh(claims, Due::Now).await?),
     };
     let claims = renewed.as_ref().unwrap_or(claims);
     // It may have been signed out while the backend was asked (threat-model R13).
@@ -125,13 +125,15 @@ struct Position {
 
 async fn feed(State(app): State<App>, Query(position): Query<Position>) -> Response {
     let asked = position.node.as_deref().zip(position.after);
-    let lines = Body::from_stream(Arc::clone(&app.ledger.feed).stream(asked));
+    let lines = Body::from_stream(Arc::clone(&app.upkeep.ledger.feed).stream(asked));
     ([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response()
 }
 
 async fn known(State(app): State<App>, body: Result<Json<Known>, JsonRejection>) -> Response {
-    let Ok(Json(known)) = body else { return Rejection::Malformed("not a list of revocations").into_response() };
-    app.ledger.learn(&unpack(&known.revoked)).await;
+    let Ok(Json(known)) = body else {
+        return Rejection::Malformed("not a list of revocations").into_response();
+    };
+    app.upkeep.ledger.learn(&unpack(&known.revoked)).await;
     http::StatusCode::NO_CONTENT.into_response()
 }
 

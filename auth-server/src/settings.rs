@@ -114,7 +114,9 @@ fn admin_secret(texts: &Texts) -> Result<Option<Secret>, SettingsError> {
     let (key, secret) = match (text.secret, text.secret_file) {
         (None, None) => return Ok(None),
         (Some(_), Some(_)) => {
-            return Err(texts.invalid("admin.secret", "is given twice; give admin.secret or admin.secret_file"));
+            return Err(
+                texts.invalid("admin.secret", "is given twice; give admin.secret or admin.secret_file")
+            );
         }
         (Some(secret), None) => ("admin.secret", Secret::new(secret)),
         (None, Some(path)) => {

@@ -73,7 +73,8 @@ impl StoreSettings {
     /// # Errors
     /// If its address makes no sense. The address is not repeated, since it may hold a password.
     pub fn read(texts: &Texts) -> Result<Self, SettingsError> {
-        let text: StoreText = if texts.has("store") { texts.get(Some("store"))? } else { StoreText::default() };
+        let text: StoreText =
+            if texts.has("store") { texts.get(Some("store"))? } else { StoreText::default() };
         let invalid = |problem: &str| texts.invalid("store.url", problem);
         match text.url.split_once(':') {
             Some(("memory", "")) => Ok(Self::Memory),
@@ -82,7 +83,7 @@ impl StoreSettings {
                 Ok(Self::File(path.strip_prefix("//").unwrap_or(path).into()))
             }
             Some((scheme, _)) if scheme.starts_with("redis") => {
-                RedisAddress::parse(&text.url).map(Self::Redis).map_err(|problem| invalid(problem))
+                RedisAddress::parse(&text.url).map(Self::Redis).map_err(invalid)
             }
             _ => Err(invalid("is not memory:, file:hallpass.redb or redis://host:6379")),
         }
@@ -98,7 +99,8 @@ impl StoreSettings {
             Self::Memory => Arc::new(Memory::new(clock())),
             Self::File(path) => Arc::new(Failsafe::new(Arc::new(File::open(&path, clock())?), clock())),
             Self::Redis(address) => {
-                let keys = surroundings.ring.iter().map(|secret| Key::derive(secret, "", "Hallpass store", 32));
+                let keys =
+                    surroundings.ring.iter().map(|secret| Key::derive(secret, "", "Hallpass store", 32));
                 let keys = keys.collect::<Result<Vec<_>, _>>().map_err(|_| FileError::Keys)?;
                 Arc::new(Failsafe::new(Arc::new(Redis::new(address, keys, surroundings.longest)), clock()))
             }
@@ -112,7 +114,8 @@ mod tests {
 
     #[test]
     fn addresses_of_stores_are_told_apart_and_passwords_are_not_printed() {
-        let read = |url: &str| StoreSettings::read(&Texts::from_toml(&format!("store.url = '{url}'")).unwrap());
+        let read =
+            |url: &str| StoreSettings::read(&Texts::from_toml(&format!("store.url = '{url}'")).unwrap());
         assert_eq!(read("memory:").unwrap(), StoreSettings::Memory);
         assert_eq!(read("file:a.redb").unwrap(), StoreSettings::File("a.redb".into()));
         assert_eq!(read("file:///var/a.redb").unwrap(), StoreSettings::File("/var/a.redb".into()));
@@ -125,8 +128,16 @@ mod tests {
             let debug = format!("{:?}", read(url).unwrap());
             assert!(debug.contains("redis") && !debug.contains("hush"), "{debug}");
         }
-        for url in ["", "memory", "memory:x", "file:", "postgres://x", "redis:", "redis+sentinel://a/", "redis://a:b:c"]
-        {
+        for url in [
+            "",
+            "memory",
+            "memory:x",
+            "file:",
+            "postgres://x",
+            "redis:",
+            "redis+sentinel://a/",
+            "redis://a:b:c",
+        ] {
             let error = read(url).unwrap_err().to_string();
             assert!(error.contains("store.url"), "{url}: {error}");
         }

@@ -188,7 +188,8 @@ mod tests {
         // threat-model S1
         let throttle = throttle(clock());
         for account in 0..30 {
-            let _ = throttle.count(&account.to_string(), from(&format!("2001:db8::{account}"))).await.unwrap();
+            let _ =
+                throttle.count(&account.to_string(), from(&format!("2001:db8::{account}"))).await.unwrap();
         }
         assert!(throttle.count("another", from("2001:db8::ffff")).await.is_err());
         assert!(throttle.count("another", from("2001:db8:1::1")).await.is_ok());

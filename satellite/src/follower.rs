@@ -150,7 +150,11 @@ impl Listener {
                 let request = self.line.client().post(url.clone()).json(&body);
                 let told = http_client::exchange(request.header(header::AUTHORIZATION, bearer.clone())).await;
                 if let Err(problem) = told {
-                    tracing::warn!(event = "feed", problem, "the auth server could not be reminded of sign-outs");
+                    tracing::warn!(
+                        event = "feed",
+                        problem,
+                        "the auth server could not be reminded of sign-outs"
+                    );
                     return;
                 }
             }

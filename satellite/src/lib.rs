@@ -37,11 +37,11 @@ mod settings;
 
 pub use auth_server::{Agreement, AuthServer, AuthServerError};
 pub use extract::{CurrentSession, NotSignedIn};
+use follower::Follower;
 pub use hallpass_shared::{
     session::Session,
     settings::{SettingsError, Sources, Texts},
 };
-use follower::Follower;
 use layer::Core;
 pub use layer::{SessionLayer, SessionService, SignedIn, Visitor};
 pub use null_provider::NullProvider;
@@ -107,8 +107,7 @@ impl Satellite {
             access_token: if shared.expose_access_token { Exposure::Shown } else { Exposure::Hidden },
         });
         let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
-        let revocations =
-            Arc::new(Revocations::followed(shared.when_unreachable.oldest(), clock.now()));
+        let revocations = Arc::new(Revocations::followed(shared.when_unreachable.oldest(), clock.now()));
         let follower = Follower::start(&runtime, auth_server.line(), &revocations);
         let cookie = SessionCookie::new(shared.cookie.clone());
         let authenticator = Arc::new(Authenticator {

@@ -14,6 +14,7 @@ use hallpass_shared::{
     key::digest,
     provider::SignOutReach,
     refusal::{NotAdmitted, Outage},
+    secret::Secret,
     settings::SharedSettings,
     token::{Claims, Codec, SealedToken},
 };
@@ -173,7 +174,12 @@ impl Line {
 
     /// Asks about a session: the address that its token points to, then the others. Only where nobody answers
     /// at once is it tried again (threat-model R5, R6).
-    pub(crate) async fn ask(&self, path: &str, claims: &Claims, reach: SignOutReach) -> Result<Reply, Outage> {
+    pub(crate) async fn ask(
+        &self,
+        path: &str,
+        claims: &Claims,
+        reach: SignOutReach,
+    ) -> Result<Reply, Outage> {
         let sealed = self.codec.seal(claims).map_err(|_| Outage::of("the session codec"))?;
         let everywhere = reach == SignOutReach::Everywhere;
         let body = SessionRequest { token: sealed.expose().to_owned(), everywhere };
@@ -188,7 +194,12 @@ impl Line {
         }
     }
 
-    async fn ask_each(&self, path: &str, body: &SessionRequest, order: &[&Address]) -> Result<Reply, Unanswered> {
+    async fn ask_each(
+        &self,
+        path: &str,
+        body: &SessionRequest,
+        order: &[&Address],
+    ) -> Result<Reply, Unanswered> {
         for address in order.iter().filter(|address| address.breaker.enter().is_ok()) {
             let Ok(url) = address.url.join(path) else { continue };
             let mut request = self.client.post(url).json(body);
@@ -214,7 +225,7 @@ impl Line {
 
     /// Highest random weight: every satellite has the same order for one token, and each address its share of tokens.
     fn order(&self, claims: &Claims) -> Vec<&Address> {
-        let token = claims.refresh_token.as_ref().map(|token| token.expose()).unwrap_or_default();
+        let token = claims.refresh_token.as_ref().map(Secret::expose).unwrap_or_default();
         let mut order: Vec<_> = self.addresses.iter().collect();
         order.sort_by_cached_key(|address| digest(address.url.as_str(), token));
         order

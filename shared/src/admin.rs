@@ -58,9 +58,15 @@ impl Finding {
             return Self::bad(NAME, format!("{problem} {} s; {detail}", age.as_secs()));
         }
         if age > Duration::from_secs(5) {
-            let left = (allow - age).as_secs();
-            let problem = format!("sign-outs were not heard of for {} s; sessions pass for {left} s more", age.as_secs());
-            return Self::impaired(NAME, format!("{problem} (setting `revocation.when_unreachable`); {detail}"));
+            let left = allow.saturating_sub(age).as_secs();
+            let problem = format!(
+                "sign-outs were not heard of for {} s; sessions pass for {left} s more",
+                age.as_secs()
+            );
+            return Self::impaired(
+                NAME,
+                format!("{problem} (setting `revocation.when_unreachable`); {detail}"),
+            );
         }
         Self::good(NAME, detail)
     }

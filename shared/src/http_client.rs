@@ -59,10 +59,7 @@ fn builder(timeout: Duration) -> reqwest::ClientBuilder {
         .pool_idle_timeout(Duration::from_secs(8))
 }
 
-fn made(
-    mut builder: reqwest::ClientBuilder,
-    ca_file: Option<&Path>,
-) -> Result<reqwest::Client, ClientError> {
+fn made(mut builder: reqwest::ClientBuilder, ca_file: Option<&Path>) -> Result<reqwest::Client, ClientError> {
     if let Some(path) = ca_file {
         let pem = std::fs::read(path).map_err(ClientError::ReadCa)?;
         for certificate in reqwest::Certificate::from_pem_bundle(&pem).map_err(ClientError::Tls)? {

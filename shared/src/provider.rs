@@ -9,11 +9,7 @@ use std::{fmt, net::IpAddr, time::Duration};
 use futures_util::future::BoxFuture;
 
 use crate::{
-    csrf::CsrfVerified,
-    refresh::Grant,
-    refusal::Outage,
-    revocation::Revocation,
-    secret::Secret,
+    csrf::CsrfVerified, refresh::Grant, refusal::Outage, revocation::Revocation, secret::Secret,
     token::Claims,
 };
 

@@ -16,12 +16,7 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::{
-    clock::UnixTime,
-    key::digest,
-    refusal::Outage,
-    token::Claims,
-};
+use crate::{clock::UnixTime, key::digest, refusal::Outage, token::Claims};
 
 /// The digest of a session id or of a subject.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -278,7 +273,11 @@ mod tests {
         assert!(!list.revoke(of_session("one", UnixTime::MAX)), "known already");
         assert!(list.covers(&claims("one", 0)));
         assert!(!list.covers(&claims("two", 0)));
-        assert!(list.revoke(Revocation { key: RevocationKey::of_subject("7"), at: NOW, until: UnixTime::MAX }));
+        assert!(list.revoke(Revocation {
+            key: RevocationKey::of_subject("7"),
+            at: NOW,
+            until: UnixTime::MAX
+        }));
         assert!(list.covers(&claims("two", -1)));
         assert!(!list.covers(&claims("three", 1)), "a later sign-in is a new session");
     }

@@ -5,12 +5,7 @@
 //! stay in memory: the file belongs to one process, and a lease must end with its holder. Writes that come together share
 //! one flush.
 
-use std::{
-    collections::VecDeque,
-    path::Path,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::VecDeque, path::Path, sync::Arc, time::Duration};
 
 use hallpass_shared::{
     clock::{Clock, UnixTime},
@@ -19,7 +14,9 @@ use hallpass_shared::{
         Answer, Claim, Cursor, Kept, Lease, Limit, Memory, Page, Reach, Store, StoreError, StoreKey, Written,
     },
 };
-use redb::{Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction};
+use redb::{
+    Database, DatabaseError, ReadableDatabase as _, ReadableTable as _, TableDefinition, WriteTransaction,
+};
 use tokio::sync::{mpsc, oneshot};
 
 /// By spent token: the end (seconds, big-endian), the granted token or zeros, the sealed result.
@@ -74,7 +71,8 @@ impl File {
     /// [`FileError`].
     pub fn open(path: &Path, clock: Arc<dyn Clock>) -> Result<Self, FileError> {
         let name = path.display().to_string();
-        let unreadable = |cause: &dyn std::fmt::Display| FileError::Open { path: name.clone(), cause: cause.to_string() };
+        let unreadable =
+            |cause: &dyn std::fmt::Display| FileError::Open { path: name.clone(), cause: cause.to_string() };
         let database = Database::create(path).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => FileError::Taken(name.clone()),
             other => unreadable(&other),
@@ -84,9 +82,9 @@ impl File {
         let memory = Memory::new(Arc::clone(&clock));
         let (ends, last) = load(&database, &memory, now).map_err(|error| unreadable(&error))?;
         let (writes, queue) = mpsc::channel(QUEUE);
-        let writer = Writer { database, ends, last, clock: Arc::clone(&clock) };
+        let by = Writer { database, ends, last, clock: Arc::clone(&clock) };
         let thread = std::thread::Builder::new().name("store".into());
-        thread.spawn(move || writer.run(queue)).map_err(|error| unreadable(&error))?;
+        thread.spawn(move || by.run(queue)).map_err(|error| unreadable(&error))?;
         Ok(Self { memory, clock, writes, name })
     }
 
@@ -123,7 +121,9 @@ fn load(database: &Database, memory: &Memory, now: UnixTime) -> Result<(Ends, u6
         kept.extend(result_of(key.value(), row.value(), now));
     }
     kept.sort_by_key(|(end, _)| *end);
-    kept.iter().for_each(|(_, kept)| memory.put(kept));
+    for (_, kept) in &kept {
+        memory.put(kept);
+    }
     let mut last = 0;
     let mut page = Vec::new();
     for row in read.open_table(REVOCATIONS)?.iter()? {
@@ -174,7 +174,7 @@ impl Writer {
                 tracing::error!(event = "store", %error, "the store's file could not be written");
             }
             for (_, done) in batch.drain(..) {
-                let told = written.as_ref().map(|()| ()).map_err(|error| {
+                let told = written.as_ref().copied().map_err(|error| {
                     StoreError::caused("the store's file cannot be written", error.to_string())
                 });
                 let _ = done.send(told);
@@ -317,7 +317,7 @@ mod tests {
         let open = || File::open(&path, Arc::clone(&clock) as Arc<dyn Clock>);
         let store = open().unwrap();
         let (spent, granted, held, lease) = ([1; 32], [2; 32], [3; 32], Lease::new());
-        let span = Duration::from_secs(60);
+        let span = Duration::from_mins(1);
         let kept = Kept { spent, granted: Some(granted), value: b"sealed".to_vec(), grace: span };
         assert_eq!(store.keep(lease, &kept).await.unwrap(), Written::Yes);
         assert_eq!(store.claim(held, lease, span).await.unwrap(), Claim::Leased(Past::Unknown));

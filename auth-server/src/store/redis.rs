@@ -165,7 +165,9 @@ impl Store for Redis {
                 (2, Value::Int(superseded)) => {
                     Ok(Claim::Leased(if superseded == 1 { Past::Superseded } else { Past::Unknown }))
                 }
-                (3, Value::Int(left)) => Ok(Claim::Busy(Duration::from_millis(u64::try_from(left).unwrap_or(0)))),
+                (3, Value::Int(left)) => {
+                    Ok(Claim::Busy(Duration::from_millis(u64::try_from(left).unwrap_or(0))))
+                }
                 _ => Err(StoreError::new("Redis answered nonsense")),
             }
         })
@@ -210,7 +212,12 @@ impl Store for Redis {
                     // Older ones are over: none of theirs could live longer.
                     let at = u64::try_from(revocation.at.as_seconds()).unwrap_or(0).saturating_mul(1000);
                     let added = pipeline.cmd("XADD").arg(stream()).arg("MINID").arg("~");
-                    added.arg(at.saturating_sub(longest)).arg("*").arg(FIELD).arg(self.tagged(*revocation)?).ignore();
+                    added
+                        .arg(at.saturating_sub(longest))
+                        .arg("*")
+                        .arg(FIELD)
+                        .arg(self.tagged(*revocation)?)
+                        .ignore();
                 }
                 let expiry = i64::try_from(longest).unwrap_or(i64::MAX);
                 pipeline.pexpire(stream(), expiry).ignore();

@@ -87,7 +87,8 @@ impl<'de> Deserialize<'de> for WhenUnreachable {
             None if text == "refuse" => Some(Self::Refuse),
             _ => None,
         };
-        deserializer.deserialize_str(Form { expected: "`refuse`, or `allow-for` with a time such as 15m", read })
+        deserializer
+            .deserialize_str(Form { expected: "`refuse`, or `allow-for` with a time such as 15m", read })
     }
 }
 

@@ -8,9 +8,7 @@ use cookie::SameSite;
 use serde::{Deserialize, de::IgnoredAny};
 use url::{Origin, Url};
 
-use super::{
-    BrandSettings, LogSettings, ServerSettings, SettingsError, Span, Texts, Via, WhenUnreachable,
-};
+use super::{BrandSettings, LogSettings, ServerSettings, SettingsError, Span, Texts, Via, WhenUnreachable};
 use crate::{
     cookie::CookiePolicy,
     dialect::{Dialect, Scheme},

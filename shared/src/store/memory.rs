@@ -61,7 +61,11 @@ impl Memory {
     pub fn result(&self, key: &StoreKey) -> Option<Vec<u8>> {
         let now = self.clock.now();
         let state = self.state();
-        state.results.get(key).filter(|result| now <= result.until && !result.value.is_empty()).map(|result| result.value.to_vec())
+        state
+            .results
+            .get(key)
+            .filter(|result| now <= result.until && !result.value.is_empty())
+            .map(|result| result.value.to_vec())
     }
 
     /// Keeps a result that was written elsewhere, whoever holds what lease.
@@ -108,7 +112,13 @@ impl State {
         self.ends.push_back((until, kept.spent));
     }
 
-    fn claim(&mut self, key: StoreKey, lease: Lease, span: Duration, now: UnixTime) -> Result<Claim, StoreError> {
+    fn claim(
+        &mut self,
+        key: StoreKey,
+        lease: Lease,
+        span: Duration,
+        now: UnixTime,
+    ) -> Result<Claim, StoreError> {
         let past = match self.results.get(&key).filter(|result| now <= result.until) {
             Some(result) if !result.value.is_empty() => return Ok(Claim::Kept(result.value.to_vec())),
             Some(_) => Past::Superseded,

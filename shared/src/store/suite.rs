@@ -2,6 +2,8 @@
 //!
 //! Why: three implementations that differ in one case are three products.
 
+#![expect(clippy::unwrap_used, clippy::panic, clippy::future_not_send, reason = "it runs in tests only")]
+
 use std::time::Duration;
 
 use super::{Claim, Cursor, Kept, Lease, Limit, Past, Store, StoreKey, Written};
@@ -44,13 +46,21 @@ async fn one_holds_the_lease(store: &dyn Store, pass: &impl AsyncFn(Duration)) {
     }
     store.release(token, second).await.unwrap();
     assert!(matches!(store.claim(token, second, SPAN).await.unwrap(), Claim::Busy(_)), "not its to release");
-    assert_eq!(store.claim(token, first, SPAN * 10).await.unwrap(), Claim::Leased(Past::Unknown), "prolonged");
+    assert_eq!(
+        store.claim(token, first, SPAN * 10).await.unwrap(),
+        Claim::Leased(Past::Unknown),
+        "prolonged"
+    );
     pass(SPAN + Duration::from_secs(1)).await;
     assert!(matches!(store.claim(token, second, SPAN).await.unwrap(), Claim::Busy(_)));
     store.release(token, first).await.unwrap();
     assert_eq!(store.claim(token, second, SPAN).await.unwrap(), Claim::Leased(Past::Unknown));
     pass(SPAN + Duration::from_secs(1)).await;
-    assert_eq!(store.claim(token, first, SPAN).await.unwrap(), Claim::Leased(Past::Unknown), "R7: taken over");
+    assert_eq!(
+        store.claim(token, first, SPAN).await.unwrap(),
+        Claim::Leased(Past::Unknown),
+        "R7: taken over"
+    );
     store.release(token, first).await.unwrap();
 }
 
@@ -62,7 +72,11 @@ async fn a_result_is_for_those_who_come_late(store: &dyn Store, pass: &impl Asyn
     assert_eq!(late, Claim::Kept(b"sealed".to_vec()), "R3");
     pass(GRACE + Duration::from_secs(1)).await;
     let later = Lease::new();
-    assert_eq!(store.claim(token, later, SPAN).await.unwrap(), Claim::Leased(Past::Unknown), "R3: grace is over");
+    assert_eq!(
+        store.claim(token, later, SPAN).await.unwrap(),
+        Claim::Leased(Past::Unknown),
+        "R3: grace is over"
+    );
     store.release(token, later).await.unwrap();
 }
 

@@ -33,7 +33,7 @@ pub struct RedisAddress {
 #[derive(Clone, PartialEq, Eq)]
 enum Kind {
     Single,
-    Sentinel { master: String, login: Login, tls: bool },
+    Sentinel { master: String, login: Login },
     Cluster,
 }
 
@@ -42,6 +42,7 @@ struct Login {
     username: Option<String>,
     password: Option<String>,
     db: i64,
+    tls: bool,
 }
 
 /// Without user and password.
@@ -66,7 +67,8 @@ impl RedisAddress {
             return Err(EXPECTED);
         }
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let (login, hosts) = authority.rsplit_once('@').map_or(("", authority), |(login, hosts)| (login, hosts));
+        let (login, hosts) =
+            authority.rsplit_once('@').map_or(("", authority), |(login, hosts)| (login, hosts));
         let at = if login.is_empty() { String::new() } else { format!("{login}@") };
         let shown = format!("{scheme}://{hosts}");
         let node = |host: &str, login: &str, path: &str| {
@@ -89,7 +91,7 @@ impl RedisAddress {
                 }
                 let login = Login { db: db.parse().map_err(|_| EXPECTED)?, ..Login::of(transport, &at)? };
                 let nodes = hosts.split(',').map(|host| node(host, "", "")).collect::<Result<_, _>>()?;
-                (Kind::Sentinel { master: master.into(), login, tls: transport == "rediss" }, nodes)
+                (Kind::Sentinel { master: master.into(), login }, nodes)
             }
             _ => return Err(EXPECTED),
         };
@@ -106,16 +108,17 @@ impl RedisAddress {
                 let connection = client.get_multiplexed_async_connection_with_config(&config).await?;
                 Ok(Connection::Single(connection))
             }
-            Kind::Sentinel { master, login, tls } => {
+            Kind::Sentinel { master, login } => {
                 let nodes = self.nodes.clone();
-                let info = login.info(*tls);
+                let info = login.info();
                 let kind = SentinelServerType::Master;
                 let mut client = SentinelClient::build(nodes, master.clone(), Some(info), kind)?;
                 Ok(Connection::Single(client.get_async_connection_with_config(&config).await?))
             }
             Kind::Cluster => {
                 let client = ClusterClient::new(self.nodes.clone())?;
-                let config = ClusterConfig::new().set_connection_timeout(PATIENCE).set_response_timeout(PATIENCE);
+                let config =
+                    ClusterConfig::new().set_connection_timeout(PATIENCE).set_response_timeout(PATIENCE);
                 Ok(Connection::Cluster(client.get_async_connection_with_config(config).await?))
             }
         }
@@ -128,10 +131,15 @@ impl Login {
         let info = format!("{transport}://{at}localhost").into_connection_info().map_err(|_| EXPECTED)?;
         let settings = info.redis_settings();
         let text = |text: Option<&str>| text.map(str::to_owned);
-        Ok(Self { username: text(settings.username()), password: text(settings.password()), db: 0 })
+        Ok(Self {
+            username: text(settings.username()),
+            password: text(settings.password()),
+            db: 0,
+            tls: transport == "rediss",
+        })
     }
 
-    fn info(&self, tls: bool) -> SentinelNodeConnectionInfo {
+    fn info(&self) -> SentinelNodeConnectionInfo {
         let mut info = RedisConnectionInfo::default().set_db(self.db);
         if let Some(username) = &self.username {
             info = info.set_username(username);
@@ -140,7 +148,7 @@ impl Login {
             info = info.set_password(password);
         }
         let node = SentinelNodeConnectionInfo::default().set_redis_connection_info(info);
-        if tls { node.set_tls_mode(TlsMode::Secure) } else { node }
+        if self.tls { node.set_tls_mode(TlsMode::Secure) } else { node }
     }
 }
 
