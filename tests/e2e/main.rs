@@ -10,4 +10,6 @@ mod layers;
 #[cfg(feature = "real")]
 mod real;
 mod start_up;
+#[cfg(feature = "real")]
+mod storm;
 mod vectors;

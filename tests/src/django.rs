@@ -9,7 +9,8 @@ use serde_json::Value;
 use crate::{
     folder::Folder,
     install::installed,
-    process::{Process, free_port, tests_folder},
+    process::{Process, tests_folder},
+    programs::port,
 };
 
 /// The backend, running; it ends when it is dropped.
@@ -17,8 +18,9 @@ use crate::{
 pub struct Django {
     port: u16,
     client: reqwest::Client,
-    process: Process,
-    _folder: Folder,
+    process: Option<Process>,
+    environment: Vec<(&'static str, String)>,
+    folder: Folder,
 }
 
 impl Django {
@@ -31,20 +33,46 @@ impl Django {
     ///
     /// # Panics
     /// If it cannot be started; with what to do about it.
-    pub async fn start_with(variables: &[(&str, &str)]) -> Self {
-        let program = program();
-        installed(&program).await;
-        let (port, folder) = (free_port().await, Folder::new("django"));
-        let folder_text = folder.path().display().to_string();
+    pub async fn start_with(variables: &[(&'static str, &str)]) -> Self {
+        installed(&program()).await;
         let fixed = [("TEST_CONTROL", "1"), ("FAST_PASSWORDS", "1")];
-        let environment: Vec<_> =
+        let environment =
             fixed.iter().chain(variables).map(|(name, value)| (*name, (*value).to_owned())).collect();
-        let arguments = ["--port", &port.to_string(), "--dir", &folder_text];
-        let mut process = Process::start(&program, &arguments, &environment);
-        process.wait_for("ready").await;
         #[expect(clippy::disallowed_methods, reason = "a test's client keeps no secrets")]
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        Self { port, client, process, _folder: folder }
+        let (port, folder) = (port(), Folder::new("django"));
+        let mut django = Self { port, client, process: None, environment, folder };
+        django.up().await;
+        django
+    }
+
+    /// Starts it again, where it was and with what it knew.
+    pub async fn up(&mut self) {
+        let folder = self.folder.path().display().to_string();
+        let arguments = ["--port", &self.port.to_string(), "--dir", &folder];
+        let mut process = Process::start(&program(), &arguments, &self.environment);
+        process.wait_for("ready").await;
+        self.process = Some(process);
+    }
+
+    /// Ends it, as an outage does.
+    ///
+    /// # Panics
+    /// If it is not up.
+    pub async fn down(&mut self) {
+        let mut process = self.process.take().unwrap();
+        process.signal("TERM").await;
+        process.end().await;
+    }
+
+    /// Tells it what to do, such as `/test/fault`.
+    ///
+    /// # Panics
+    /// If it does not.
+    pub async fn tell(&self, path: &str, what: &Value) {
+        let address = format!("http://127.0.0.1:{}{path}", self.port);
+        let told = self.client.post(address).json(what).send().await.unwrap();
+        assert!(told.status().is_success(), "{}", told.text().await.unwrap());
     }
 
     /// `[backend]` for its REST API.
@@ -95,10 +123,9 @@ variables = {{ token = "{{refresh_token}}" }}
         counters[what].as_u64().unwrap()
     }
 
-    /// Ends it, as an outage does.
+    /// Ends it for good.
     pub async fn stop(mut self) {
-        self.process.signal("TERM").await;
-        self.process.end().await;
+        self.down().await;
     }
 }
 

@@ -22,6 +22,7 @@ pub mod install;
 pub mod nextjs;
 pub mod process;
 pub mod programs;
+pub mod redis;
 pub mod scripted;
 pub mod visitor;
 pub mod world;

@@ -80,6 +80,7 @@ pub struct Server {
     pub admin: u16,
     /// Where it runs.
     pub folder: Folder,
+    name: String,
 }
 
 impl Server {
@@ -90,19 +91,40 @@ impl Server {
     pub async fn start(name: &str, (port, admin): (u16, u16), settings: &str) -> Self {
         let folder = Folder::new(name);
         std::fs::write(folder.path().join("hallpass.toml"), settings).unwrap();
+        let process = Self::process(name, &folder, (port, admin));
+        let server = Self { process, port, admin, folder, name: name.into() };
+        server.serves().await;
+        server
+    }
+
+    fn process(name: &str, folder: &Folder, (port, admin): (u16, u16)) -> Process {
         let environment = [
             ("HALLPASS_SERVER__LISTEN", format!("127.0.0.1:{port}")),
             ("HALLPASS_SERVER__ADMIN_LISTEN", format!("127.0.0.1:{admin}")),
         ];
-        let process = Process::start_ours(name, folder.path(), &["--config", "hallpass.toml"], &environment);
-        let server = Self { process, port, admin, folder };
+        Process::start_ours(name, folder.path(), &["--config", "hallpass.toml"], &environment)
+    }
+
+    async fn serves(&self) {
         for _ in 0..400 {
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, admin)).await.is_ok() {
-                return server;
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, self.admin)).await.is_ok() {
+                return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("{name} does not serve within 20 seconds:\n{}", server.process.output());
+        panic!("{} does not serve within 20 seconds:\n{}", self.name, self.process.output());
+    }
+
+    /// Ends it without a warning, as a power cut does.
+    pub async fn kill(&mut self) {
+        self.process.signal("KILL").await;
+        self.process.end().await;
+    }
+
+    /// Starts it again, in the same place.
+    pub async fn start_again(&mut self) {
+        self.process = Self::process(&self.name, &self.folder, (self.port, self.admin));
+        self.serves().await;
     }
 
     /// What the admin listener answers.

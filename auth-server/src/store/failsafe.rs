@@ -162,6 +162,12 @@ mod tests {
         clock: Arc<dyn Clock>,
     }
 
+    #[derive(Clone, Copy, PartialEq)]
+    enum State {
+        Whole,
+        Broken,
+    }
+
     impl Shaky {
         fn works(&self) -> Result<Arc<Memory>, StoreError> {
             if self.broken.load(std::sync::atomic::Ordering::SeqCst) {
@@ -170,8 +176,8 @@ mod tests {
             Ok(Arc::clone(&self.inner.lock().unwrap()))
         }
 
-        fn set_broken(&self, broken: bool) {
-            self.broken.store(broken, std::sync::atomic::Ordering::SeqCst);
+        fn turn(&self, state: State) {
+            self.broken.store(state == State::Broken, std::sync::atomic::Ordering::SeqCst);
         }
 
         fn empty(&self) {
@@ -235,11 +241,11 @@ mod tests {
         renew(&store, [1; 32], [2; 32]).await;
         shaky.empty();
         assert_eq!(store.claim([1; 32], Lease::new(), SPAN).await.unwrap(), Claim::Kept(vec![1]));
-        shaky.set_broken(true);
+        shaky.turn(State::Broken);
         assert_eq!(store.claim([1; 32], Lease::new(), SPAN).await.unwrap(), Claim::Kept(vec![1]));
         renew(&store, [7; 32], [8; 32]).await;
         assert!(store.health().unwrap_err().contains("broken on purpose"));
-        shaky.set_broken(false);
+        shaky.turn(State::Whole);
         assert_eq!(store.claim([7; 32], Lease::new(), SPAN).await.unwrap(), Claim::Kept(vec![7]));
         assert_eq!(store.health().unwrap(), "a shaky store");
     }
@@ -257,7 +263,7 @@ mod tests {
     #[tokio::test]
     async fn guesses_are_counted_though_the_store_is_away() {
         let (shaky, store) = shaky();
-        shaky.set_broken(true);
+        shaky.turn(State::Broken);
         let limits = [Limit { counter: [1; 32], most: 2, per: SPAN }];
         assert_eq!(store.count(&limits).await.unwrap(), Ok(()));
         assert_eq!(store.count(&limits).await.unwrap(), Ok(()));

@@ -7,6 +7,7 @@ import socket
 import threading
 from collections import Counter
 
+from django.contrib.auth.hashers import make_password
 from django.http import HttpResponse, JsonResponse
 from django.views.decorators.http import require_GET, require_POST
 
@@ -73,6 +74,19 @@ def change_user(request):
         changed.append("password")
     user.save(update_fields=changed)
     return JsonResponse({**ProfileSerializer(user).data, "isActive": user.is_active})
+
+
+@require_POST
+def create_users(request):
+    """Creates `count` users: storm-0@example.com and so on, all with the one
+    `password`."""
+    data = body(request, ["count", "password"])
+    hashed = make_password(data["password"])
+    User.objects.bulk_create(
+        User(email=f"storm-{n}@example.com", password=hashed, first_name="Storm", last_name=str(n))
+        for n in range(data["count"])
+    )
+    return JsonResponse({"ok": True})
 
 
 class Fault:

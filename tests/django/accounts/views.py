@@ -1,6 +1,7 @@
 """The REST API: simplejwt's views with this backend's serializers, and the
 signed-in user's profile."""
 
+from django.conf import settings
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework_simplejwt.views import TokenViewBase
@@ -18,13 +19,22 @@ class SignIn(TokenViewBase):
         return super().post(request)
 
 
+# With IDEMPOTENT=1: what was answered to whom, so that a repeated request is
+# answered the same and spends nothing.
+_answered = {}
+
+
 class Refresh(TokenViewBase):
     serializer_class = RefreshSerializer
 
     def post(self, request):
         count("refresh")
+        key = request.headers.get("Idempotency-Key")
+        if settings.IDEMPOTENT and key in _answered:
+            return Response(_answered[key])
         response = super().post(request)
         count("refresh_ok")
+        _answered[key] = response.data
         return response
 
 

@@ -18,6 +18,9 @@ ALLOWED_HOSTS = ["*"]
 USE_TZ = True
 TIME_ZONE = "UTC"
 
+# Whether a refresh with a known Idempotency-Key is answered as before.
+IDEMPOTENT = os.environ.get("IDEMPOTENT") == "1"
+
 # Whether /test/ exists (see accounts/control.py).
 TEST_CONTROL = os.environ.get("TEST_CONTROL") == "1"
 

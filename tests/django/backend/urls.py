@@ -27,5 +27,6 @@ if settings.TEST_CONTROL:
         path("test/counters", control.counters),
         path("test/counters/reset", control.reset_counters),
         path("test/user", control.change_user),
+        path("test/users", control.create_users),
         path("test/fault", control.set_fault),
     ]
