@@ -89,7 +89,12 @@ async fn two_hundred_people_are_two_hundred_refreshes_and_nobody_is_somebody_els
     // threat-model R2, T17
     const PEOPLE: usize = 200;
     // So many sign-ins take longer than a short access token lives.
-    let fleet = Fleet::start(Plan { backend: &[("ACCESS_SECONDS", "40")], ..Plan::default() }).await;
+    let plan = Plan {
+        settings: "backend.timeout = \"9s\"",
+        backend: &[("ACCESS_SECONDS", "40")],
+        ..Plan::default()
+    };
+    let fleet = Fleet::start(plan).await;
     fleet.django.tell("/test/users", &json!({"count": PEOPLE, "password": PASSWORD})).await;
     let email = |person: usize| format!("storm-{person}@example.com");
     let begun = tokio::time::Instant::now();
@@ -116,10 +121,9 @@ async fn two_hundred_people_are_two_hundred_refreshes_and_nobody_is_somebody_els
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_access_token_is_good_nobody_waits_for_a_renewal() {
-    let settings = "refresh.skew = \"10s\"";
-    let fleet =
-        Fleet::start(Plan { settings, satellites: 1, backend: &[("ACCESS_SECONDS", "9")], ..Plan::default() });
-    let fleet = fleet.await;
+    let backend = [("ACCESS_SECONDS", "9")];
+    let plan = Plan { skew: "10s", satellites: 1, backend: &backend, ..Plan::default() };
+    let fleet = Fleet::start(plan).await;
     let jar = cookies(&fleet.sign_in(USER).await);
     // The last third of its life.
     tokio::time::sleep(Duration::from_secs(7)).await;
