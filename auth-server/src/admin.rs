@@ -43,8 +43,15 @@ pub(crate) struct Admin {
 enum Target {
     /// The session of this id.
     Sid(String),
-    /// All sessions so far of this user: the `id` that apps see.
-    Sub(String),
+    /// All sessions so far of this user: the `id` that apps see, which some backends count.
+    Sub(Subject),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Subject {
+    Text(String),
+    Number(u64),
 }
 
 impl Admin {
@@ -73,7 +80,10 @@ async fn revoke(State(admin): State<Admin>, target: Result<Json<Target>, JsonRej
         Ok(Json(Target::Sid(sid))) if !sid.is_empty() => {
             (RevocationKey::of_session(&sid), Some(log_id(&sid)))
         }
-        Ok(Json(Target::Sub(sub))) if !sub.is_empty() => (RevocationKey::of_subject(&sub), None),
+        Ok(Json(Target::Sub(Subject::Text(sub)))) if !sub.is_empty() => {
+            (RevocationKey::of_subject(&sub), None)
+        }
+        Ok(Json(Target::Sub(Subject::Number(sub)))) => (RevocationKey::of_subject(&sub.to_string()), None),
         _ => {
             let expected = "expected JSON such as {\"sub\": \"42\"} or {\"sid\": \"…\"}\n";
             return (StatusCode::BAD_REQUEST, expected).into_response();
