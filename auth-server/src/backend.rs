@@ -9,6 +9,7 @@
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use hallpass_shared::{
+    backend::{HttpBackend, Protocol},
     clock::{Clock, SystemClock},
     refresh::Grant,
     secret::Secret,
@@ -17,24 +18,12 @@ use hallpass_shared::{
 };
 use serde::Deserialize;
 
-mod call;
-mod grant;
-mod graphql;
-mod http;
-mod reply;
-mod rest;
-#[cfg(test)]
-mod scripted;
-mod settings;
-mod template;
 mod users_file;
 
 pub use hallpass_shared::renewal::BackendError;
 
-use self::{http::HttpBackend, users_file::UsersFile};
+use self::users_file::UsersFile;
 pub use users_file::{HashError, hash_password};
-
-const BACKEND: &str = "the backend";
 
 /// Who checks passwords and renews tokens.
 #[derive(Debug)]
@@ -75,8 +64,8 @@ impl Backend {
         let text: KindText = texts.get(Some("backend"))?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let kind = match text.kind {
-            KindName::Rest => Kind::Http(Box::new(rest::read(texts, clock)?)),
-            KindName::GraphQl => Kind::Http(Box::new(graphql::read(texts, clock)?)),
+            KindName::Rest => Kind::Http(Box::new(HttpBackend::read(Protocol::Rest, texts, clock)?)),
+            KindName::GraphQl => Kind::Http(Box::new(HttpBackend::read(Protocol::GraphQl, texts, clock)?)),
             KindName::UsersFile => Kind::UsersFile(Box::new(UsersFile::read(texts, shared, clock)?)),
         };
         Ok(Self(kind))
@@ -84,12 +73,14 @@ impl Backend {
 
     /// The same backend by another clock.
     #[must_use]
-    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
-        match &mut self.0 {
-            Kind::Http(backend) => backend.clock = clock,
-            Kind::UsersFile(backend) => backend.clock = clock,
-        }
-        self
+    pub fn with_clock(self, clock: Arc<dyn Clock>) -> Self {
+        Self(match self.0 {
+            Kind::Http(backend) => Kind::Http(Box::new(backend.with_clock(clock))),
+            Kind::UsersFile(mut backend) => {
+                backend.clock = clock;
+                Kind::UsersFile(backend)
+            }
+        })
     }
 
     /// Checks a name and a password. `address` is the client's; the backend learns it only where the settings name
@@ -124,7 +115,7 @@ impl Backend {
     /// How long a request waits for a renewal, which goes on without it.
     pub fn patience(&self) -> Duration {
         match &self.0 {
-            Kind::Http(backend) => backend.patience,
+            Kind::Http(backend) => backend.patience(),
             Kind::UsersFile(_) => Duration::from_secs(5),
         }
     }

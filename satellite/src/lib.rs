@@ -7,6 +7,7 @@ use futures_util::future::BoxFuture;
 use hallpass_shared::{
     admin::{Finding, Readiness},
     authenticator::Authenticator,
+    backend::HttpBackend,
     callbacks::{Callbacks, DefaultCallbacks, Exposure},
     clock::{Clock, SystemClock},
     cookie::SessionCookie,
@@ -15,8 +16,11 @@ use hallpass_shared::{
     endpoints::{self, Endpoints, Pages},
     pages::{BrandError, PageKit},
     refresh::Refresher,
+    renewal::{Keeping, Renewal},
     revocation::Revocations,
     server::{Hsts, Stack},
+    settings::SharedSettings,
+    store::Memory,
     token::{Codec, SealError},
 };
 use tokio::runtime::Handle;
@@ -96,11 +100,11 @@ impl Satellite {
         clock: Arc<dyn Clock>,
         callbacks: impl FnOnce(DefaultCallbacks) -> Arc<dyn Callbacks>,
     ) -> Result<Self, BuildError> {
-        let Settings { shared, url, siblings } = settings;
+        let Settings { shared, url, backend, siblings } = settings;
         let codec = Codec::for_session(shared.dialect, &shared.ring, &shared.cookie.name)?;
         let auth_server = Arc::new(AuthServer::new(&shared, codec.clone(), Arc::clone(&clock))?);
         let callbacks = callbacks(DefaultCallbacks {
-            refresher: Arc::clone(&auth_server) as Arc<dyn Refresher>,
+            refresher: refresher(backend, &auth_server, &shared, &clock),
             clock: Arc::clone(&clock),
             skew: shared.skew,
             stale: shared.stale,
@@ -180,6 +184,19 @@ impl Satellite {
     pub fn url(&self) -> &Url {
         &self.core.url
     }
+}
+
+/// Who renews: the auth server, or this process at the backend.
+fn refresher(
+    backend: Option<Arc<HttpBackend>>,
+    auth_server: &Arc<AuthServer>,
+    shared: &SharedSettings,
+    clock: &Arc<dyn Clock>,
+) -> Arc<dyn Refresher> {
+    let Some(backend) = backend else { return Arc::clone(auth_server) as Arc<dyn Refresher> };
+    let keeping = Keeping { dialect: shared.dialect, ring: shared.ring.clone(), grace: shared.grace };
+    let store = Arc::new(Memory::new(Arc::clone(clock)));
+    Arc::new(Renewal::new(backend, store, keeping, Arc::clone(clock)))
 }
 
 impl Readiness for Satellite {

@@ -3,7 +3,13 @@
 //! Why: everything that must agree with the auth server is shared; a satellite's own is little: where it is
 //! reached.
 
-use hallpass_shared::settings::{SettingsError, SharedSettings, Texts};
+use std::sync::Arc;
+
+use hallpass_shared::{
+    backend::{HttpBackend, Protocol},
+    clock::SystemClock,
+    settings::{SettingsError, SharedSettings, Texts, Via},
+};
 use serde::Deserialize;
 use url::Url;
 
@@ -14,6 +20,8 @@ pub struct Settings {
     pub shared: SharedSettings,
     /// This satellite's public address.
     pub url: Url,
+    /// The backend, where this satellite renews by itself.
+    pub backend: Option<Arc<HttpBackend>>,
     /// Other sites to link to from the built-in page: names and addresses.
     pub siblings: Vec<(String, String)>,
 }
@@ -61,6 +69,34 @@ impl Settings {
             Ok((known.host().to_owned(), known.to_string()))
         };
         let siblings = text.siblings.iter().map(sibling).collect::<Result<_, _>>()?;
-        Ok(Self { shared, url, siblings })
+        let backend = match shared.via {
+            Via::AuthServer => None,
+            Via::Backend => Some(Arc::new(backend(texts)?)),
+        };
+        Ok(Self { shared, url, backend, siblings })
     }
+}
+
+/// How the backend is spoken to.
+#[derive(Deserialize)]
+struct KindText {
+    kind: String,
+}
+
+fn backend(texts: &Texts) -> Result<HttpBackend, SettingsError> {
+    const KEY: &str = "backend.kind";
+    if !texts.has(KEY) {
+        let problem = "say how the backend is spoken to (rest or graphql), since refresh.via is \"backend\"";
+        return Err(texts.missing(KEY, problem));
+    }
+    let text: KindText = texts.get(Some("backend"))?;
+    let protocol = match text.kind.as_str() {
+        "rest" => Protocol::Rest,
+        "graphql" => Protocol::GraphQl,
+        other => {
+            let problem = format!("`{other}` is not rest or graphql; with it, refresh.via must be \"auth-server\"");
+            return Err(texts.invalid(KEY, problem));
+        }
+    };
+    HttpBackend::read(protocol, texts, Arc::new(SystemClock))
 }

@@ -14,6 +14,7 @@
 
 pub mod admin;
 pub mod authenticator;
+pub mod backend;
 pub mod breaker;
 pub mod callbacks;
 pub mod client;

@@ -13,7 +13,7 @@ const LEVELS: [&[&str]; 9] = [
     &["provider", "callbacks", "store"],
     &["authenticator", "renewal"],
     &["rejection", "settings"],
-    &["endpoints", "pages", "internal"],
+    &["endpoints", "pages", "internal", "backend"],
     &["admin", "server", "process"],
 ];
 

@@ -10,6 +10,7 @@
 use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use hallpass_shared::{
+    backend::BACKEND,
     clock::{Clock, UnixTime},
     refresh::Grant,
     refusal::Outage,
@@ -21,7 +22,7 @@ use serde::{Deserialize, de::IgnoredAny};
 use serde_json::{Map, Value, json};
 use tokio::sync::Semaphore;
 
-use super::{BACKEND, BackendError};
+use super::BackendError;
 
 mod password;
 mod signing;
@@ -209,9 +210,23 @@ mod tests {
     use hallpass_shared::{clock::FixedClock, token::claims::jwt_payload};
 
     use super::{
-        super::{Backend, Kind, scripted},
+        super::{Backend, Kind},
         *,
     };
+
+    const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
+
+    /// Reads settings with this `[backend]`, at a fixed time.
+    fn read(section: &str) -> Result<Backend, String> {
+        let all = format!(
+            "secret = \"d2f0c1b97e6a4c5f8b3e0a1d9c7f6e5b\"\nparent_domain = \"example.com\"\n\
+             auth_url = \"https://auth.example.com\"\n{section}"
+        );
+        let texts = Texts::from_toml(&all).map_err(|error| error.to_string())?;
+        let shared = SharedSettings::read(&texts).map_err(|error| error.to_string())?;
+        let backend = Backend::read(&texts, &shared).map_err(|error| error.to_string())?;
+        Ok(backend.with_clock(Arc::new(FixedClock::at(NOW))))
+    }
 
     /// A file of one user, whose password is cheaply hashed.
     fn users(active: &str, password: &str) -> String {
@@ -237,7 +252,7 @@ mod tests {
         }
 
         fn backend(&self) -> Result<Backend, String> {
-            scripted::read(&section(&self.0))
+            read(&section(&self.0))
         }
     }
 
@@ -269,7 +284,7 @@ mod tests {
         let payload = jwt_payload(grant.access_token.as_ref().unwrap()).unwrap();
         assert_eq!(payload["iss"], "https://auth.example.com");
         assert_eq!((&payload["sub"], &payload["name"]), (&json!("7"), &json!("Žofie")));
-        assert_eq!(payload["exp"], scripted::NOW.as_seconds() + 900);
+        assert_eq!(payload["exp"], NOW.as_seconds() + 900);
         let refresh_token = grant.refresh_token.unwrap();
         let renewed = backend.refresh(&refresh_token).await.unwrap();
         assert_ne!(renewed.refresh_token.unwrap().expose(), refresh_token.expose());
@@ -291,13 +306,11 @@ mod tests {
         let grant = sign_in(&backend, "zofie@example.com", "correct horse").await.unwrap();
         let token = grant.refresh_token.unwrap();
         let Kind::UsersFile(inner) = &backend.0 else { panic!("a users file") };
-        assert!(
-            inner.codec.open(&SealedToken::from_wire(token.expose().into()).unwrap(), scripted::NOW).is_ok()
-        );
+        assert!(inner.codec.open(&SealedToken::from_wire(token.expose().into()).unwrap(), NOW).is_ok());
         for other in ["", "junk", "a.b.c", grant.access_token.unwrap().expose()] {
             assert_eq!(backend.refresh(&Secret::new(other)).await.unwrap_err(), BackendError::Denied);
         }
-        let later = scripted::NOW.plus(Duration::from_hours(31 * 24));
+        let later = NOW.plus(Duration::from_hours(31 * 24));
         let backend = backend.with_clock(Arc::new(FixedClock::at(later)));
         assert_eq!(backend.refresh(&token).await.unwrap_err(), BackendError::Denied);
     }
@@ -334,12 +347,12 @@ mod tests {
 
     #[test]
     fn a_file_that_cannot_be_used_stops_the_start() {
-        let error = scripted::read(&section(Path::new("/nowhere/users.toml"))).unwrap_err();
+        let error = read(&section(Path::new("/nowhere/users.toml"))).unwrap_err();
         assert!(error.contains("`backend.users_file`") && error.contains("/nowhere/users.toml"), "{error}");
         let error = File::with("[[user]]\nid = \"1\"").backend().unwrap_err();
         assert!(error.contains("line 1") && error.contains("password_hash"), "{error}");
         let file = File::with("");
-        let error = scripted::read(&format!("{}\naccess_ttl = \"0s\"", section(&file.0))).unwrap_err();
+        let error = read(&format!("{}\naccess_ttl = \"0s\"", section(&file.0))).unwrap_err();
         assert!(error.contains("`backend.access_ttl`"), "{error}");
     }
 }

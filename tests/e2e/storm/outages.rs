@@ -165,7 +165,7 @@ async fn redis_is_in(trouble: Trouble) {
         let checks = ready.json()["checks"].clone();
         let store = checks.as_array().unwrap().iter().find(|check| check["name"] == "store").unwrap().clone();
         assert_eq!(store["impaired"], Value::Bool(true), "never silently: {checks}");
-        assert_eq!(counter(&fleet.auths[0].ask_admin("/metrics").await.body, "hallpass_store_up"), 0.0);
+        assert!(counter(&fleet.auths[0].ask_admin("/metrics").await.body, "hallpass_store_up") < 1.0);
     }
     match trouble {
         Trouble::Stopped => redis.up().await,

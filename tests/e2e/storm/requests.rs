@@ -142,8 +142,25 @@ async fn while_the_access_token_is_good_nobody_waits_for_a_renewal() {
     let first = first.await.unwrap();
     assert_eq!(who(&first.json()), (Some(USER), None), "whoever began it does not wait for long either");
     // What was renewed meanwhile is there for the next one.
-    tokio::time::sleep(Duration::from_millis(1000)).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
     let next = fleet.ask(port, "/api/auth/session", &jar).await;
     assert!(next.cookies().is_some() && who(&next.json()) == (Some(USER), None), "{next:?}");
     assert_eq!(fleet.django.count("refresh").await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_satellite_that_asks_the_backend_itself_asks_once() {
+    // threat-model R1
+    let plan = Plan { satellites: 1, settings: "refresh.via = \"backend\"", ..Plan::default() };
+    let mut fleet = Fleet::start(plan).await;
+    let jar = cookies(&fleet.sign_in(USER).await);
+    expiry().await;
+    fleet.django.tell("/test/counters/reset", &json!({})).await;
+    fleet.auths[0].kill().await;
+    let port = fleet.ports()[0];
+    let seen = all((0..300).map(|_| fleet.ask(port, "/api/auth/session", &jar)).collect()).await;
+    for seen in seen {
+        assert_eq!((seen.status, who(&seen.json())), (StatusCode::OK, (Some(USER), None)));
+    }
+    assert_eq!((fleet.django.count("refresh").await, fleet.django.count("refresh_ok").await), (1, 1));
 }

@@ -7,20 +7,20 @@ use std::{
     time::Duration,
 };
 
+use crate::{
+    clock::{FixedClock, UnixTime},
+    settings::Texts,
+};
 use axum::{
     Router,
     body::{Body, Bytes},
     extract::State,
     response::Response,
 };
-use hallpass_shared::{
-    clock::{FixedClock, UnixTime},
-    settings::{SharedSettings, Texts},
-};
 use http::{HeaderMap, Method, Uri};
 use serde_json::Value;
 
-use super::Backend;
+use super::{HttpBackend as Backend, Protocol};
 
 pub(super) const NOW: UnixTime = UnixTime::from_seconds(1_800_000_000);
 
@@ -126,7 +126,6 @@ pub(super) fn read(section: &str) -> Result<Backend, String> {
          auth_url = \"https://auth.example.com\"\n{section}"
     );
     let texts = Texts::from_toml(&all).map_err(|error| error.to_string())?;
-    let shared = SharedSettings::read(&texts).map_err(|error| error.to_string())?;
-    let backend = Backend::read(&texts, &shared).map_err(|error| error.to_string())?;
-    Ok(backend.with_clock(Arc::new(FixedClock::at(NOW))))
+    let protocol = if all.contains("kind = \"graphql\"") { Protocol::GraphQl } else { Protocol::Rest };
+    Backend::read(protocol, &texts, Arc::new(FixedClock::at(NOW))).map_err(|error| error.to_string())
 }

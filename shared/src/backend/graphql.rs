@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use hallpass_shared::{
+use crate::{
     clock::Clock,
     settings::{SettingsError, Span, Texts},
 };
@@ -233,11 +233,11 @@ impl GraphQl<'_> {
 
 #[cfg(test)]
 mod tests {
-    use hallpass_shared::secret::Secret;
+    use crate::secret::Secret;
     use serde_json::json;
 
     use super::super::{
-        Backend, BackendError,
+        BackendError, HttpBackend as Backend,
         scripted::{self, Scripted},
     };
 
@@ -255,7 +255,7 @@ mod tests {
         query = "{ me { id name } }"
     "#;
 
-    async fn sign_in(backend: &Backend) -> Result<hallpass_shared::refresh::Grant, BackendError> {
+    async fn sign_in(backend: &Backend) -> Result<crate::refresh::Grant, BackendError> {
         backend.sign_in(&Secret::new("a@b.c"), &Secret::new("\"){__typename}"), None).await
     }
 

@@ -12,7 +12,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 use zeroize::Zeroizing;
 
-use hallpass_shared::secret::Secret;
+use crate::secret::Secret;
 
 /// A place for a value, written `{username}` and so on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

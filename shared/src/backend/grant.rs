@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use hallpass_shared::{
+use crate::{
     clock::UnixTime,
     refresh::Grant,
     secret::Secret,

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use hallpass_shared::{http_client::Reply, refusal::Outage};
+use crate::{http_client::Reply, refusal::Outage};
 use http::{HeaderMap, StatusCode, header};
 use serde_json::Value;
 
@@ -40,12 +40,12 @@ pub(super) enum Pages {
     Trusted,
 }
 
-/// How errors are told.
+/// How a backend is spoken to, and how it tells of errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Protocol {
-    /// By status.
+pub enum Protocol {
+    /// Paths, and JSON or forms; errors by status.
     Rest,
-    /// In `errors` (GraphQL specification, section 7.1).
+    /// Queries; errors in `errors` (GraphQL specification, section 7.1).
     GraphQl,
 }
 

@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
-use hallpass_shared::{
+use crate::{
     clock::Clock,
     settings::{SettingsError, Span, Texts},
 };
@@ -234,12 +234,12 @@ impl Rest<'_> {
 mod tests {
     use std::time::Duration;
 
+    use crate::{key::digest, secret::Secret, token::Claims};
     use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-    use hallpass_shared::{key::digest, secret::Secret, token::Claims};
     use serde_json::json;
 
     use super::super::{
-        Backend, BackendError,
+        BackendError, HttpBackend as Backend,
         scripted::{self, Answer, Scripted, reply},
     };
 
@@ -252,7 +252,7 @@ mod tests {
         sign_out = { url = "URL/api/token/blacklist/", body = { refresh = "{refresh_token}" } }
     "#;
 
-    async fn sign_in(backend: &Backend) -> Result<hallpass_shared::refresh::Grant, BackendError> {
+    async fn sign_in(backend: &Backend) -> Result<crate::refresh::Grant, BackendError> {
         let (username, password) = (Secret::new("zoë@example.com"), Secret::new(" p\"w "));
         backend.sign_in(&username, &password, Some([203, 0, 113, 9].into())).await
     }

@@ -6,7 +6,7 @@
 
 use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
-use hallpass_shared::{
+use crate::{
     http_client::is_protected,
     settings::{SettingsError, Span, Texts},
 };

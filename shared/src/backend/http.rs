@@ -7,18 +7,20 @@
 
 use std::{fmt, net::IpAddr, sync::Arc, time::Duration};
 
-use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
-use hallpass_shared::{
+use crate::{
     clock::Clock,
     http_client::{self, Reply},
     key::digest,
     refresh::Grant,
     refusal::Outage,
+    renewal::TokenSource,
     secret::Secret,
     settings::SettingsError,
     telemetry::causes,
     token::Claims,
 };
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use futures_util::future::BoxFuture;
 use http::{HeaderName, HeaderValue, Method, StatusCode};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Map, Value};
@@ -54,15 +56,15 @@ pub(super) struct Calls {
 }
 
 /// Asks a backend over HTTP.
-pub(super) struct HttpBackend {
+pub struct HttpBackend {
     protocol: Protocol,
     calls: Calls,
     sign_in_client: Client,
     refresh_client: Client,
     limit: Limit,
-    pub(super) patience: Duration,
+    patience: Duration,
     address_header: Option<HeaderName>,
-    pub(super) clock: Arc<dyn Clock>,
+    clock: Arc<dyn Clock>,
 }
 
 impl HttpBackend {
@@ -99,7 +101,23 @@ impl HttpBackend {
         })
     }
 
-    pub(super) async fn sign_in(
+    /// The same by another clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How long a request waits for a renewal, which goes on without it.
+    pub fn patience(&self) -> Duration {
+        self.patience
+    }
+
+    /// Checks a name and a password.
+    ///
+    /// # Errors
+    /// [`BackendError`].
+    pub async fn sign_in(
         &self,
         username: &Secret,
         password: &Secret,
@@ -127,7 +145,11 @@ impl HttpBackend {
         Ok(grant)
     }
 
-    pub(super) async fn refresh(&self, refresh_token: &Secret) -> Result<Grant, BackendError> {
+    /// Trades a refresh token for new tokens.
+    ///
+    /// # Errors
+    /// [`BackendError`].
+    pub async fn refresh(&self, refresh_token: &Secret) -> Result<Grant, BackendError> {
         let Some(step) = &self.calls.refresh else {
             let problem = "a session has a refresh token, but there is no way to use it";
             return Err(unusable(Step::Refresh, None, Step::Refresh.key(), problem));
@@ -151,7 +173,7 @@ impl HttpBackend {
     }
 
     /// Best effort, in a bounded time.
-    pub(super) async fn sign_out(&self, claims: &Claims) {
+    pub async fn sign_out(&self, claims: &Claims) {
         let Some(call) = &self.calls.sign_out else { return };
         let values = Values {
             refresh_token: claims.refresh_token.as_ref(),
@@ -177,7 +199,10 @@ impl HttpBackend {
     }
 
     /// Whether the address of sign-ins answers, in a sentence. Nothing is signed in.
-    pub(super) async fn reach(&self) -> Result<String, String> {
+    ///
+    /// # Errors
+    /// What is wrong and what to do, in a sentence.
+    pub async fn reach(&self) -> Result<String, String> {
         let url = &self.calls.sign_in.call.url;
         let setting = address_of(self.protocol, Step::SignIn);
         match self.sign_in_client.request(Method::OPTIONS, url.clone()).send().await {
@@ -227,6 +252,16 @@ impl HttpBackend {
             }
             Err(misfit) => Err(misfitting(Step::User, &reply, &misfit)),
         }
+    }
+}
+
+impl TokenSource for HttpBackend {
+    fn trade<'a>(&'a self, refresh_token: &'a Secret) -> BoxFuture<'a, Result<Grant, BackendError>> {
+        Box::pin(self.refresh(refresh_token))
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience
     }
 }
 
