@@ -148,3 +148,23 @@ impl Backend {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_kind_that_is_missing_or_unknown_is_named() {
+        let shared = "secret = \"d2f0c1b97e6a4c5f8b3e0a1d9c7f6e5b\"\nparent_domain = \"example.com\"\n\
+                      auth_url = \"https://auth.example.com\"\n";
+        for section in ["", "backend.kind = \"ldap\""] {
+            let texts = Texts::from_toml(&format!("{shared}{section}")).unwrap();
+            let error =
+                Backend::read(&texts, &SharedSettings::read(&texts).unwrap()).unwrap_err().to_string();
+            assert!(
+                error.contains("`backend.kind`") && error.contains("rest, graphql or users-file"),
+                "{error}"
+            );
+        }
+    }
+}

@@ -178,6 +178,11 @@ impl App {
         self.admin.clone().router()
     }
 
+    /// How often the backend was asked for a renewal, since the start.
+    pub fn renewals_asked(&self) -> u64 {
+        self.upkeep.renewal.asked()
+    }
+
     /// Lets go of those who listen for sign-outs, so that the process can end.
     pub fn close(&self) {
         self.upkeep.ledger.feed.close();

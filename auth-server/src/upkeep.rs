@@ -31,7 +31,7 @@ pub(crate) struct Upkeep {
     pub(crate) revocations: Arc<Revocations>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) refresher: Arc<dyn Refresher>,
-    renewal: Arc<Renewal>,
+    pub(crate) renewal: Arc<Renewal>,
     clock: Arc<dyn Clock>,
     following: JoinHandle<()>,
 }

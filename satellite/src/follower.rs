@@ -65,6 +65,7 @@ impl Listener {
             let before = self.position.clone();
             let problem = self.listen().await;
             if self.position == before {
+                tracing::debug!(event = "feed", problem, "the feed of sign-outs cannot be had");
                 pause = (pause * 2).min(LONGEST_PAUSE);
             } else {
                 pause = FIRST_PAUSE;

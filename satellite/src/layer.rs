@@ -25,6 +25,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, header};
 use tower::{Layer, Service};
 use url::Url;
 
+use crate::follower::Follower;
+
 /// Marks an answer to a session that could not be renewed in time (threat-model R14).
 const STALE: HeaderName = HeaderName::from_static("hallpass-stale");
 
@@ -35,6 +37,8 @@ pub(crate) struct Core {
     pub(crate) url: Url,
     pub(crate) addresses: PageAddresses,
     pub(crate) pages: PageKit,
+    /// Listens as long as any router that asks for sessions lives.
+    pub(crate) _follower: Follower,
 }
 
 /// Who makes a request, as far as the cookie tells.

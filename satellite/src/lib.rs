@@ -59,7 +59,6 @@ pub struct Satellite {
     core: Arc<Core>,
     endpoints: Arc<Endpoints>,
     auth_server: Arc<AuthServer>,
-    _follower: Arc<Follower>,
     siblings: Arc<[(String, String)]>,
     stack: Stack,
 }
@@ -145,10 +144,9 @@ impl Satellite {
         let hsts = if shared.cookie.scheme == Scheme::Https { Hsts::Sent } else { Hsts::Absent };
         Ok(Self {
             stack: Stack { pages: pages.clone(), cookie, hsts },
-            core: Arc::new(Core { authenticator, url, addresses, pages }),
+            core: Arc::new(Core { authenticator, url, addresses, pages, _follower: follower }),
             endpoints: Arc::new(endpoints),
             auth_server,
-            _follower: Arc::new(follower),
             siblings: siblings.into(),
         })
     }

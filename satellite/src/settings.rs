@@ -66,7 +66,8 @@ impl Settings {
                 let problem = format!("`{address}` is not an address such as https://admin.{domain}/");
                 texts.invalid("satellite.siblings", problem)
             })?;
-            Ok((known.host().to_owned(), known.to_string()))
+            let path = Url::parse(known.as_str()).map(|url| url.path().trim_end_matches('/').to_owned());
+            Ok((known.host().to_owned() + &path.unwrap_or_default(), known.to_string()))
         };
         let siblings = text.siblings.iter().map(sibling).collect::<Result<_, _>>()?;
         let backend = match shared.via {
@@ -94,7 +95,8 @@ fn backend(texts: &Texts) -> Result<HttpBackend, SettingsError> {
         "rest" => Protocol::Rest,
         "graphql" => Protocol::GraphQl,
         other => {
-            let problem = format!("`{other}` is not rest or graphql; with it, refresh.via must be \"auth-server\"");
+            let problem =
+                format!("`{other}` is not rest or graphql; with it, refresh.via must be \"auth-server\"");
             return Err(texts.invalid(KEY, problem));
         }
     };

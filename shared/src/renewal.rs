@@ -6,7 +6,14 @@
 //! is sealed with a key of its own for each token, so that nobody who writes into the store can hand one user the
 //! result of another (R9).
 
-use std::{fmt, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::Duration,
+};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::BoxFuture;
@@ -75,6 +82,7 @@ struct Core {
     store: Arc<dyn Store>,
     keeping: Keeping,
     clock: Arc<dyn Clock>,
+    asked: AtomicU64,
 }
 
 /// A lease lasts longer than the backend may take, and is prolonged while its holder lives.
@@ -93,8 +101,14 @@ impl Renewal {
         keeping: Keeping,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let core = Core { source, breaker: Breaker::default(), store, keeping, clock };
+        let core =
+            Core { source, breaker: Breaker::default(), store, keeping, clock, asked: AtomicU64::new(0) };
         Self { core: Arc::new(core), flights: SingleFlight::new().lingering(linger) }
+    }
+
+    /// How often the backend was asked.
+    pub fn asked(&self) -> u64 {
+        self.core.asked.load(Ordering::Relaxed)
     }
 
     /// Whether the backend is being left alone, because it did not answer.
@@ -192,6 +206,7 @@ impl Core {
 
     /// Asks the backend, and prolongs the lease meanwhile.
     async fn trade(&self, key: StoreKey, lease: Lease, token: &Secret) -> Result<Grant, BackendError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
         let mut work = self.source.trade(token);
         let traded = loop {
             tokio::select! {

@@ -66,7 +66,7 @@ async fn it_says_where_to_look_who_to_be_and_what_to_try() {
     let demo = Demo::ready().await;
     let printed = demo.process.output().replace(&demo.port.to_string(), "PORT");
     let lines: Vec<&str> = printed.lines().map(|line| line.strip_prefix("  ").unwrap_or(line)).collect();
-    assert_snapshot!(lines.join("\n").trim(), @r"
+    assert_snapshot!(lines.join("\n").trim(), @r#"
     Hallpass demo
 
       http://app.example.localhost:PORT     an app: shows your session
@@ -83,10 +83,12 @@ async fn it_says_where_to_look_who_to_be_and_what_to_try() {
       1. Open app: you are sent to sign in, and come back to where you were.
       2. Open admin: the same session is there. The ordinary user is told why not.
       3. Watch app: the access token lives 30 seconds and is renewed before your eyes.
-      4. Sign out anywhere: you are signed out everywhere.
+      4. Open http://app.example.localhost:PORT/storm: fifty requests at once, one refresh.
+      5. Sign out anywhere: you are signed out of every site, and a copy of the cookie is worth nothing. "On all
+         devices" ends the sessions of your other browsers, too.
 
     Ctrl-C ends it.
-    ");
+    "#);
 }
 
 #[tokio::test]
@@ -143,6 +145,32 @@ async fn another_name_of_the_machine_gets_directions() {
         assert_eq!(answer.status, StatusCode::NOT_FOUND, "{host}");
         assert!(answer.body.contains(&demo.url(APP, "/")), "{}", answer.body);
     }
+}
+
+#[tokio::test]
+async fn a_storm_is_one_refresh_and_a_copied_cookie_ends_with_the_session() {
+    // threat-model R1, T14
+    let demo = Demo::ready().await;
+    let mut visitor = Visitor::new(demo.port);
+    visitor.sign_in("user@example.com", "hallpass-demo").await;
+    let mut elsewhere = Visitor::new(demo.port);
+    elsewhere.sign_in("user@example.com", "hallpass-demo").await;
+    assert_eq!(visitor.visit(APP, "/storm").await.status, StatusCode::OK);
+    for _ in 0..3 {
+        let answer = visitor.post_form(APP, "/storm", &[]).await;
+        assert!(answer.body.contains("The backend was asked once"), "{}", answer.body);
+        assert!(answer.body.contains("<dt>Answered with your session</dt><dd>50</dd>"), "{}", answer.body);
+    }
+    let mut copy = visitor.clone();
+    visitor.post_form(AUTH, "/api/auth/signout", &[]).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(copy.fetch(APP, "/api/auth/session").await.body, "{}");
+    assert_ne!(elsewhere.fetch(APP, "/api/auth/session").await.body, "{}", "another browser");
+    let mut again = Visitor::new(demo.port);
+    again.sign_in("user@example.com", "hallpass-demo").await;
+    again.post_form(APP, "/api/auth/signout", &[("everywhere", "true")]).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(elsewhere.fetch(APP, "/api/auth/session").await.body, "{}", "all of them");
 }
 
 #[tokio::test]

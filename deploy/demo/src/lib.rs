@@ -1,4 +1,5 @@
 //! The parts of the demo: a deployment in one process.
 
 pub mod hosts;
+mod storm;
 pub mod world;

@@ -109,7 +109,9 @@ fn welcome(port: u16) -> String {
     1. Open app: you are sent to sign in, and come back to where you were.
     2. Open admin: the same session is there. The ordinary user is told why not.
     3. Watch app: the access token lives {} seconds and is renewed before your eyes.
-    4. Sign out anywhere: you are signed out everywhere.
+    4. Open http://app.example.localhost:{port}/storm: fifty requests at once, one refresh.
+    5. Sign out anywhere: you are signed out of every site, and a copy of the cookie is worth nothing. \"On all
+       devices\" ends the sessions of your other browsers, too.
 
   Ctrl-C ends it.
 ",

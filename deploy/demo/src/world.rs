@@ -16,6 +16,8 @@ use hallpass_auth_server::{App, Settings as AuthSettings, backend::hash_password
 use hallpass_satellite::{Satellite, Settings as SatelliteSettings, claim, require};
 use hallpass_shared::{secret::Secret, settings::Texts};
 
+use crate::storm::Storm;
+
 /// Life of an access token in the demo.
 pub const ACCESS_SECONDS: u32 = 30;
 
@@ -37,24 +39,34 @@ impl World {
     pub fn build(port: u16, internal: SocketAddr) -> anyhow::Result<Self> {
         let files = Files::write()?;
         let shared = shared_settings(port, internal, &files)?;
-        let auth = App::build(AuthSettings::read(&Texts::from_toml(&shared)?)?)?.router();
+        let auth = App::build(AuthSettings::read(&Texts::from_toml(&shared)?)?)?;
         let satellite = |name: &str, other: &str| -> anyhow::Result<Satellite> {
             let section = format!(
                 "[satellite]\nurl = \"http://{name}.example.localhost:{port}\"\n\
-                 siblings = [\"http://{other}.example.localhost:{port}/\"]\n"
+                 siblings = [\"http://{other}.example.localhost:{port}/\", \"http://app.example.localhost:{port}/storm\"]\n"
             );
             let texts = Texts::from_toml(&format!("{shared}\n{section}"))?;
             Ok(Satellite::build(SatelliteSettings::read(&texts)?)?)
         };
         let app = satellite("app", "admin")?;
         let admin = satellite("admin", "app")?;
+        let asked = [("app", &app), ("admin", &admin)].map(|(name, satellite)| {
+            (
+                format!("{name}.example.localhost:{port}"),
+                satellite.hardened(satellite.protect(satellite.built_in_site())),
+            )
+        });
+        let storm = Storm { auth: auth.clone(), satellites: asked.into() };
         let for_admins = admin.built_in_site().route_layer(require(claim("/isAdmin").equals(true)));
         let sites = BTreeMap::from([
-            ("auth.example.localhost".to_owned(), auth.clone()),
-            ("app.example.localhost".to_owned(), app.hardened(app.protect(app.built_in_site()))),
+            ("auth.example.localhost".to_owned(), auth.router()),
+            (
+                "app.example.localhost".to_owned(),
+                app.hardened(app.protect(app.built_in_site().merge(storm.router()))),
+            ),
             ("admin.example.localhost".to_owned(), admin.hardened(admin.protect(for_admins))),
         ]);
-        Ok(Self { sites, auth_server: auth, _files: files })
+        Ok(Self { sites, auth_server: auth.router(), _files: files })
     }
 }
 

@@ -433,8 +433,6 @@ mod tests {
         let changed =
             |from: &str, to: &str| problem(&DJANGO.replace("URL", "https://b.example").replace(from, to));
         for (problem, key, remedy) in [
-            (problem(""), "`backend.kind`", "rest, graphql or users-file"),
-            (changed("\"rest\"", "\"ldap\""), "`backend.kind`", "rest, graphql or users-file"),
             (
                 changed("https://b.example/api/token/\"", "http://b.example/\""),
                 "`backend.sign_in.url`",

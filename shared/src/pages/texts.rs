@@ -35,6 +35,7 @@ pub(crate) struct Texts {
     pub(crate) logout_title: String,
     pub(crate) logout_text: String,
     pub(crate) logout_submit: String,
+    pub(crate) logout_everywhere: String,
     pub(crate) logout_busy: String,
     pub(crate) logout_stay: String,
     pub(crate) logout_none_title: String,

@@ -67,6 +67,12 @@ async fn the_demo_shows_what_it_promises() {
     let refreshed = "return document.querySelector('[data-flash]').textContent === 'Refreshed'";
     browser.wait_longer("is the renewal shown", refreshed, Duration::from_secs(40)).await;
 
+    browser.open(&walk.url("app", "/storm")).await;
+    browser.click("[type=submit]").await;
+    browser.sees("The backend was asked once").await;
+    browser.save("demo-storm").await;
+    browser.click(".bar a").await;
+
     browser.click("nav a").await;
     browser.arrives_at(&walk.url("admin", "/")).await;
     browser.sees("isAdmin").await;
