@@ -122,7 +122,7 @@ async fn raise(
     let rows = rows.concat();
     page(
         &format!("The backend was asked {times}"),
-        &format!("<dl>{rows}</dl><p class=\"hint\">And you are still signed in.</p>"),
+        &format!("<dl>{rows}</dl><p>And you are still signed in.</p>"),
         set,
     )
 }
@@ -132,7 +132,8 @@ fn page(title: &str, content: &str, set: Vec<HeaderValue>) -> Response {
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
          <meta name=\"color-scheme\" content=\"light dark\"><title>{title} · Hallpass demo</title>\
-         <link rel=\"stylesheet\" href=\"/api/auth/assets/hallpass.css\"></head><body><main class=\"card wide\">\
+         <link rel=\"stylesheet\" href=\"/api/auth/assets/hallpass.css\"></head><body><header class=\"brand\">\
+         <span>Hallpass demo</span></header><main class=\"card wide\">\
          <h1>{title}</h1>{content}<form class=\"bar\" method=\"post\" action=\"/storm\">\
          <button class=\"button\" type=\"submit\">Fire {REQUESTS} refreshes at once</button>\
          <a href=\"/\">Back to the app</a></form></main></body></html>"
