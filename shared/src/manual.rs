@@ -8,6 +8,9 @@ pub mod threats {}
 #[doc = include_str!("../../manual/key-rotation.md")]
 pub mod key_rotation {}
 
+#[doc = include_str!("../../manual/refresh-and-sign-out.md")]
+pub mod refresh_and_sign_out {}
+
 /// Decisions, one page each: context, decision, consequences.
 pub mod decisions {
     #[doc = include_str!("../../manual/decisions/0001-opening-tokens.md")]
@@ -22,4 +25,8 @@ pub mod decisions {
     pub mod keys_of_users_file {}
     #[doc = include_str!("../../manual/decisions/0006-no-callback-cookie.md")]
     pub mod no_callback_cookie {}
+    #[doc = include_str!("../../manual/decisions/0007-one-store-one-step.md")]
+    pub mod one_store_one_step {}
+    #[doc = include_str!("../../manual/decisions/0008-backends-are-shared.md")]
+    pub mod backends_are_shared {}
 }

@@ -205,3 +205,19 @@ async fn a_late_answer_revives_nothing() {
         }
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_backend_refuses_ends_every_copy_of_the_session() {
+    // threat-model R10
+    let fleet =
+        Fleet::start(Plan { satellites: 2, settings: "refresh.grace = \"1s\"", ..Plan::default() }).await;
+    let stolen = cookies(&fleet.sign_in(USER).await);
+    super::fleet::expiry().await;
+    // The owner goes on; the thief comes with the old cookie after the grace time.
+    let renewed = fleet.ask(fleet.ports()[0], "/api/auth/session", &stolen).await;
+    let owners = renewed.cookies().unwrap();
+    tokio::time::sleep(2 * SECOND).await;
+    assert_eq!(fleet.session(fleet.ports()[1], &stolen).await, json!({}));
+    fleet.auths[0].logged("alert", |_| true).await;
+    refused_everywhere(&fleet, &owners).await;
+}
