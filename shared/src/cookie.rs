@@ -111,7 +111,7 @@ impl SessionCookie {
         &self.policy
     }
 
-    /// Everything in the request that could be the session: each plain cookie, and the chunks as one.
+    /// Everything in the request that could be the session: each plain cookie, and the chunks as they may belong together.
     pub fn candidates(&self, cookies: RequestCookies<'_>) -> Vec<SealedToken> {
         let mut plain = Vec::new();
         let mut chunks = chunk::Chunks::default();
@@ -122,7 +122,7 @@ impl SessionCookie {
                 Form::Chunk(index) => chunks.add(index, value),
             }
         }
-        let tokens = plain.into_iter().map(str::to_owned).chain(chunks.join());
+        let tokens = plain.into_iter().map(str::to_owned).chain(chunks.joins());
         tokens.filter_map(SealedToken::from_wire).take(MAX_CANDIDATES).collect()
     }
 
@@ -305,6 +305,34 @@ mod tests {
             names(session_cookie().clear(RequestCookies::new(&request))),
             ["delete next-auth.session-token domain", "delete next-auth.session-token host"]
         );
+    }
+
+    #[test]
+    fn a_stray_chunk_of_another_host_or_time_hides_no_session() {
+        // threat-model C2, C4
+        let cookie = session_cookie();
+        let none = HeaderMap::new();
+        let set = cookie.write(RequestCookies::new(&none), &token(6000), Duration::from_secs(1)).unwrap();
+        let mut answer = HeaderMap::new();
+        set.add_to(&mut answer);
+        let lines = answer.get_all(header::SET_COOKIE).iter();
+        let kept: Vec<_> = lines.map(|line| line.to_str().unwrap().split(';').next().unwrap()).collect();
+        let good = kept.join("; ");
+        for index in [0, 1, 2, 3, 7, 9, 42] {
+            let stray = format!("{}=a.b.c", cookie.chunk_name(index));
+            for header in [format!("{stray}; {good}"), format!("{good}; {stray}")] {
+                let request = headers(&header);
+                let found = cookie.candidates(RequestCookies::new(&request));
+                assert!(found.iter().any(|found| found.expose() == token(6000).expose()), "{stray}");
+                let set = cookie
+                    .write(RequestCookies::new(&request), &token(6000), Duration::from_secs(1))
+                    .unwrap();
+                assert!(
+                    set.0.iter().any(|line| line.to_str().unwrap().contains("Max-Age=0")),
+                    "the stray goes"
+                );
+            }
+        }
     }
 
     proptest! {

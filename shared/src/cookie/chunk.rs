@@ -12,32 +12,52 @@ pub const MAX_READ: usize = 8;
 /// Most chunks written: three fit everywhere, four nearly so.
 pub const MAX_WRITTEN: usize = 4;
 
-/// The chunks of one request, gathered by number.
+/// Most ways to join them that are tried: strays of other times and hosts make more than one.
+const MAX_WAYS: usize = 16;
+
+/// The chunks of one request, gathered by number: one or two of each.
 #[derive(Debug, Default)]
 pub struct Chunks<'h> {
-    parts: [Option<&'h str>; MAX_READ],
-    void: bool,
+    parts: [Vec<&'h str>; MAX_READ],
 }
 
 impl<'h> Chunks<'h> {
-    /// Takes chunk `index`. One out of range, or a second one with another value, voids the set.
+    /// Takes chunk `index`. One out of range is none of ours, and a third one of a number is not looked at.
     pub fn add(&mut self, index: usize, value: &'h str) {
-        match self.parts.get_mut(index) {
-            Some(slot @ None) => *slot = Some(value),
-            Some(Some(known)) if *known == value => {}
-            _ => self.void = true,
+        if let Some(known) = self.parts.get_mut(index)
+            && known.len() < 2
+            && !known.contains(&value)
+        {
+            known.push(value);
         }
     }
 
-    /// The token, if the chunks are numbered from 0 without a gap.
-    pub fn join(&self) -> Option<String> {
-        let count = self.parts.iter().take_while(|part| part.is_some()).count();
-        let gap = self.parts.iter().skip(count).any(Option::is_some);
-        if self.void || gap || count == 0 {
-            return None;
-        }
-        Some(self.parts.iter().flatten().copied().collect())
+    /// What may be the token: the chunks from 0 on without a gap, all of them or without strays behind them, and of two
+    /// with one number each. A stray must not hide a session that is there; the seal says which of them is one.
+    pub fn joins(&self) -> impl Iterator<Item = String> {
+        let count = self.parts.iter().take_while(|part| !part.is_empty()).count();
+        let ways = (1..=count).rev().flat_map(|length| {
+            let parts = self.parts.get(..length).unwrap_or_default();
+            let twice = parts.iter().filter(|part| part.len() > 1).count();
+            (0..1_usize << twice).map(move |choice| pick(parts, choice))
+        });
+        ways.take(MAX_WAYS)
     }
+}
+
+/// Of each number the first or the second, as the bits of `choice` say for those that are there twice.
+fn pick(parts: &[Vec<&str>], choice: usize) -> String {
+    let mut bits = choice;
+    let mut token = String::new();
+    for part in parts {
+        let mut index = 0;
+        if part.len() > 1 {
+            index = bits & 1;
+            bits >>= 1;
+        }
+        token.push_str(part.get(index).copied().unwrap_or_default());
+    }
+    token
 }
 
 /// The pieces of a token of at most `chars` characters each, which must be ASCII.
@@ -62,23 +82,25 @@ mod tests {
 
     use super::*;
 
-    fn join(parts: &[(usize, &str)]) -> Option<String> {
+    fn joins(parts: &[(usize, &str)]) -> Vec<String> {
         let mut chunks = Chunks::default();
         for (index, value) in parts {
             chunks.add(*index, value);
         }
-        chunks.join()
+        chunks.joins().collect()
     }
 
     #[test]
-    fn only_a_whole_set_is_joined() {
+    fn what_follows_on_is_joined_and_strays_hide_nothing() {
         // threat-model C4
-        assert_eq!(join(&[(1, "b"), (0, "a"), (0, "a")]), Some("ab".into()));
-        assert_eq!(join(&[(0, "a"), (2, "c")]), None);
-        assert_eq!(join(&[(1, "b")]), None);
-        assert_eq!(join(&[(0, "a"), (0, "x")]), None);
-        assert_eq!(join(&[(0, "a"), (8, "x")]), None);
-        assert_eq!(join(&[]), None);
+        assert_eq!(joins(&[(1, "b"), (0, "a"), (0, "a")]), ["ab", "a"]);
+        assert_eq!(joins(&[(0, "a"), (2, "c")]), ["a"]);
+        assert_eq!(joins(&[(1, "b")]), [""; 0]);
+        assert_eq!(joins(&[(0, "a"), (0, "x"), (0, "y"), (1, "b")]), ["ab", "xb", "a", "x"]);
+        assert_eq!(joins(&[(0, "a"), (8, "x"), (99, "y")]), ["a"]);
+        assert_eq!(joins(&[]), [""; 0]);
+        let twice: Vec<_> = (0..99).flat_map(|index| [(index, "a"), (index, "b"), (index, "c")]).collect();
+        assert_eq!(joins(&twice).len(), MAX_WAYS, "bounded work");
     }
 
     #[test]
@@ -98,7 +120,7 @@ mod tests {
                 prop_assert!(!piece.is_empty() && piece.len() <= chars);
                 chunks.add(index, piece);
             }
-            prop_assert_eq!(chunks.join(), Some(token));
+            prop_assert_eq!(chunks.joins().next(), Some(token));
         }
     }
 }
