@@ -14,6 +14,7 @@ use futures_util::{StreamExt as _, stream};
 use hallpass_auth_server::{App, Settings as AuthSettings};
 use hallpass_satellite::{Satellite, Settings as SatelliteSettings};
 use hallpass_shared::{
+    client::Peer,
     clock::UnixTime,
     secret::Secret,
     server::{Limits, serve},
@@ -73,6 +74,8 @@ async fn listen(router: Router) -> u16 {
 
 impl Site {
     pub(crate) async fn start(store: &str) -> Self {
+        // Each site has a file of its own.
+        let store = store.replace(".redb", &format!("-{}.redb", uuid()));
         let stub = Arc::new(Stub {
             refreshes: AtomicU64::new(0),
             granted: AtomicU64::new(0),
@@ -225,7 +228,10 @@ impl Form {
         let fields = json!({
             "username": format!("user-{number}@example.com"), "password": "p", "csrfToken": self.token, "json": "true",
         });
+        // Each from an address of its own: the throttle counts by address.
+        let address = u32::try_from(number).unwrap() + (10 << 24);
         Request::post("/api/auth/callback/credentials")
+            .extension(Peer(Ipv4Addr::from(address).into()))
             .header(header::CONTENT_TYPE, "application/json")
             .header(header::COOKIE, &self.cookie)
             .body(Body::from(fields.to_string()))

@@ -203,9 +203,12 @@ impl HttpBackend {
     /// # Errors
     /// What is wrong and what to do, in a sentence.
     pub async fn reach(&self) -> Result<String, String> {
-        let url = &self.calls.sign_in.call.url;
         let setting = address_of(self.protocol, Step::SignIn);
-        match self.sign_in_client.request(Method::OPTIONS, url.clone()).send().await {
+        let asked = self.sign_in_client.request(Method::OPTIONS, self.calls.sign_in.call.url.clone());
+        // Without its query, which may hold a key.
+        let mut url = self.calls.sign_in.call.url.clone();
+        url.set_query(None);
+        match asked.send().await {
             Err(error) => {
                 let cause = causes(&error.without_url());
                 Err(format!("backend: {url} does not answer (setting `{setting}`): {cause}"))

@@ -1,5 +1,7 @@
 //! A real Next.js app is a satellite: it reads our cookie, we read the one it writes.
 
+use std::time::Duration;
+
 use hallpass_tests::{
     World,
     browser::Browser,
@@ -21,12 +23,16 @@ struct Mixed {
 
 impl Mixed {
     async fn set(version: Version) -> Self {
+        Self::set_with(version, "").await
+    }
+
+    async fn set_with(version: Version, settings: &str) -> Self {
         let browser = Browser::start().await;
         let django = Django::start().await;
         let mut next = NextApp::reserve(version).await;
         // `update_age`: our satellites, too, write the cookie at each visit.
         let settings = format!(
-            "return_to.allow = [\"{}\"]\nsession.update_age = \"0s\"\n{}{}",
+            "return_to.allow = [\"{}\"]\nsession.update_age = \"0s\"\n{settings}\n{}{}",
             next.url,
             version.settings(),
             django.rest()
@@ -135,4 +141,42 @@ async fn a_nextjs_app_with_next_auth_v4_is_a_satellite() {
 #[tokio::test]
 async fn a_nextjs_app_with_next_auth_v5_is_a_satellite() {
     is_a_satellite(Version::V5).await;
+}
+
+/// However often the app has written the cookie anew, with an end of its own.
+async fn ends_where_we_said(version: Version) {
+    // threat-model T13
+    let begun = tokio::time::Instant::now();
+    let settings = "session.max_age = \"1m\"\nsession.absolute_max_age = \"1m\"";
+    let mixed = Mixed::set_with(version, settings).await;
+    leads_to_sign_in_and_back(&mixed).await;
+    let signed_in = tokio::time::Instant::now();
+    assert_eq!(mixed.read("/api/auth/session").await["user"]["email"], ORDINARY.0);
+    let browser = &mixed.stage.browser;
+    let ours = browser.cookies().await.into_iter().find(|cookie| cookie.name.ends_with("session-token"));
+    let copy = ours.unwrap();
+    let mut visitor = hallpass_tests::Visitor::new(mixed.stage.world.port);
+    visitor.jar.insert((copy.name, ".example.localhost".into()), copy.value);
+    let early = visitor.clone().fetch("app.example.localhost", "/api/auth/session").await.json();
+    assert!(begun.elapsed() > Duration::from_mins(1) || early["user"]["email"] == ORDINARY.0, "{early}");
+    tokio::time::sleep_until(signed_in + Duration::from_secs(61)).await;
+    browser.open(&mixed.next.at("/api/auth/session")).await;
+    let theirs = browser.text_of("pre").await;
+    assert!(matches!(theirs.as_str(), "{}" | "null"), "{theirs}");
+    for host in ["auth", "app", "admin"] {
+        let mut copied = visitor.clone();
+        let answer = copied.fetch(&format!("{host}.example.localhost"), "/api/auth/session").await;
+        assert!(matches!(answer.body.as_str(), "{}" | "null"), "{host}: {}", answer.body);
+        assert_eq!(copied.jar.len(), 0, "{host} deletes it");
+    }
+}
+
+#[tokio::test]
+async fn a_session_ends_in_a_nextjs_app_with_next_auth_v4_where_we_said() {
+    ends_where_we_said(Version::V4).await;
+}
+
+#[tokio::test]
+async fn a_session_ends_in_a_nextjs_app_with_next_auth_v5_where_we_said() {
+    ends_where_we_said(Version::V5).await;
 }
