@@ -239,8 +239,11 @@ impl Store for Memory {
     fn give_back<'a>(&'a self, limits: &'a [Limit]) -> Answer<'a, ()> {
         let mut state = self.state();
         for limit in limits {
-            if let Some((count, _)) = state.counters.get_mut(&limit.counter) {
-                *count = count.saturating_sub(1);
+            // Nothing is left of somebody who signed in.
+            let Some((count, _)) = state.counters.get_mut(&limit.counter) else { continue };
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                state.counters.remove(&limit.counter);
             }
         }
         ready(Ok(()))

@@ -79,7 +79,8 @@ pub(super) static GIVE_BACK: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
         for _, key in ipairs(KEYS) do
-            if tonumber(redis.call('GET', key) or '0') > 0 then redis.call('DECR', key) end
+            local count = tonumber(redis.call('GET', key) or '0')
+            if count > 1 then redis.call('DECR', key) else redis.call('DEL', key) end
         end
         return 0
         ",
