@@ -362,7 +362,7 @@ mod tests {
             }
             let request = headers(&format!("{junk}; {}", kept.join("; ")));
             let found = cookie.candidates(RequestCookies::new(&request));
-            prop_assert_eq!(found.len(), 1);
+            prop_assert!((1..=MAX_CANDIDATES).contains(&found.len()));
             let written = token(chars);
             prop_assert_eq!(found[0].expose(), written.expose());
         }
