@@ -18,7 +18,7 @@ use hallpass_shared::{
 };
 use http::StatusCode;
 use serde_json::json;
-use tokio::{net::TcpListener, time::Instant};
+use tokio::{io::AsyncReadExt as _, net::TcpListener, time::Instant};
 
 use super::{
     deployment::{ALICE, APP, AUTH, Deployment, NAME, PASSWORD, lines, session, session_cookies},
@@ -47,8 +47,12 @@ async fn satellite(dialect: Dialect) -> Behind {
     let asked = Arc::new(AtomicUsize::new(0));
     let asked_by = Arc::clone(&asked);
     tokio::spawn(async move {
-        while counted.accept().await.is_ok() {
-            asked_by.fetch_add(1, Ordering::SeqCst);
+        while let Ok((mut stream, _)) = counted.accept().await {
+            // It listens for sign-outs there, which is no question about anybody.
+            let mut method = [0; 4];
+            if stream.read_exact(&mut method).await.is_ok() && method != *b"GET " {
+                asked_by.fetch_add(1, Ordering::SeqCst);
+            }
         }
     });
     let settings = Settings::read(&Texts::from_toml(&settings).unwrap()).unwrap();
