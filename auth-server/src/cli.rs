@@ -85,7 +85,8 @@ async fn serve(files: &[PathBuf]) -> anyhow::Result<()> {
     let app = App::build(settings).map_err(|error| explain(&texts, error))?;
     let admin = admin::router(Some(metrics), Arc::new(app.clone())).merge(app.admin_router());
     let sites = Sites { public: app.router(), admin };
-    Ok(process::run("auth-server", &server, sites, || app.close()).await?)
+    let ended = process::run("auth-server", &server, sites, || app.close()).await;
+    ended.map_err(|error| anyhow::Error::from_boxed(error.explain(&texts)))
 }
 
 async fn check(files: &[PathBuf]) -> anyhow::Result<()> {

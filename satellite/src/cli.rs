@@ -84,7 +84,8 @@ async fn serve(files: &[PathBuf]) -> anyhow::Result<()> {
     tokio::spawn(report_agreement(satellite.clone()));
     let site = satellite.hardened(satellite.protect(satellite.built_in_site()));
     let admin = admin::router(Some(metrics), Arc::new(satellite.clone()));
-    Ok(process::run("satellite", &server, Sites { public: site, admin }, || ()).await?)
+    let ended = process::run("satellite", &server, Sites { public: site, admin }, || ()).await;
+    ended.map_err(|error| anyhow::Error::from_boxed(error.explain(&texts)))
 }
 
 /// Says at start whether both sides agree. An auth server that is not up yet is asked again.

@@ -18,7 +18,7 @@ use tokio::{
 use crate::{
     http_client,
     server::{Limits, serve},
-    settings::ServerSettings,
+    settings::{ServerSettings, Texts},
 };
 
 /// The process could not start or go on.
@@ -26,7 +26,7 @@ use crate::{
 #[non_exhaustive]
 pub enum ProcessError {
     /// An address is taken or is not ours.
-    #[error("setting `{key}`: cannot listen on {address}: {error}; {}", remedy(.error))]
+    #[error("cannot listen on {address}: {error}; {}", remedy(.error))]
     Listen {
         /// Which setting.
         key: &'static str,
@@ -47,6 +47,16 @@ pub struct Sites {
     pub public: Router,
     /// The operator.
     pub admin: Router,
+}
+
+impl ProcessError {
+    /// Names the setting behind it, where there is one.
+    pub fn explain(self, texts: &Texts) -> Box<dyn std::error::Error + Send + Sync> {
+        match &self {
+            Self::Listen { key, .. } => texts.invalid(key, &self).into(),
+            Self::Io(_) => self.into(),
+        }
+    }
 }
 
 /// Serves both sites until the process is told to stop, then finishes what is under way; `stopping` lets go of

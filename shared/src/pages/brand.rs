@@ -23,7 +23,7 @@ pub(crate) const ASSETS: &str = "/api/auth/assets";
 #[non_exhaustive]
 pub enum BrandError {
     /// A file of the settings cannot be read.
-    #[error("{file} cannot be read: {error}")]
+    #[error("{file} cannot be read: {error}; correct the path, or let this process's user read it")]
     Read {
         /// Named by which setting.
         key: &'static str,

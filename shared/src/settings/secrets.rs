@@ -52,6 +52,7 @@ fn from_file(texts: &Texts, file: &Path) -> Result<Vec<Secret>, SettingsError> {
         let remedy = match error.kind() {
             io::ErrorKind::NotFound => format!("; make it with `auth-server secret > {path}`"),
             io::ErrorKind::PermissionDenied => "; let this process's user read it".to_owned(),
+            io::ErrorKind::InvalidData => "; it must be text, a secret a line".to_owned(),
             _ => String::new(),
         };
         texts.invalid("secret_file", format!("{path} cannot be read: {error}{remedy}"))

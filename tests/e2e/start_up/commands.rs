@@ -145,7 +145,7 @@ async fn check_reaches_the_backend() {
     0: all is well
     1: auth-server: backend: http://BACKEND/token redirects, which is never followed; set backend.sign_in.url to where it leads (a missing slash?)
     1: auth-server: backend: http://BACKEND/token does not answer (setting `backend.sign_in.url`): error sending request: operation timed out
-    1: auth-server: setting `brand.logo_file` (from hallpass.toml): /nowhere.svg cannot be read: No such file or directory (os error 2)
+    1: auth-server: setting `brand.logo_file` (from hallpass.toml): /nowhere.svg cannot be read: No such file or directory (os error 2); correct the path, or let this process's user read it
     1: auth-server: setting `brand.logo_file` (from hallpass.toml): must end in .svg, .png, .jpg or .webp
     1: auth-server: setting `brand.colors.brand` (from hallpass.toml): must have a name in small letters, such as brand-ink, and a CSS colour, such as #0a7
     ");

@@ -115,7 +115,7 @@ async fn a_backend_that_could_not_be_asked() {
     auth-server: setting `backend.sign_in.url` (from hallpass.toml): is missing; set it in a file or as HALLPASS_BACKEND__SIGN_IN__URL
     auth-server: setting `backend.sign_in.body` (from hallpass.toml): has `{pasword}`, which nothing is known for; there may be `{username}` and `{password}`
     auth-server: setting `backend.ca_file` (from hallpass.toml): /nowhere/ca.pem: the certificate file cannot be read: No such file or directory (os error 2)
-    auth-server: setting `backend.users_file` (from hallpass.toml): /nowhere/users.toml cannot be used: it cannot be read: No such file or directory (os error 2)
+    auth-server: setting `backend.users_file` (from hallpass.toml): /nowhere/users.toml cannot be used: it cannot be read (No such file or directory (os error 2)); correct the path, or write it: a [[user]] each, with a hash of `auth-server hash-password`
     ");
 }
 

@@ -78,10 +78,10 @@ async fn a_port_that_is_taken_is_named_with_its_setting() {
         }
     }
     assert_snapshot!(all, @r"
-    auth-server: setting `server.listen`: cannot listen on 127.0.0.1:PORT: Address already in use (os error 98); stop what listens there, or choose another port
-    auth-server: setting `server.admin_listen`: cannot listen on 127.0.0.1:PORT: Address already in use (os error 98); stop what listens there, or choose another port
-    satellite: setting `server.listen`: cannot listen on 127.0.0.1:PORT: Address already in use (os error 98); stop what listens there, or choose another port
-    satellite: setting `server.admin_listen`: cannot listen on 127.0.0.1:PORT: Address already in use (os error 98); stop what listens there, or choose another port
+    auth-server: setting `server.listen` (from HALLPASS_SERVER__LISTEN in the environment): cannot listen on 127.0.0.1:PORT: Address already in use (os error 98); stop what listens there, or choose another port
+    auth-server: setting `server.admin_listen` (from HALLPASS_SERVER__ADMIN_LISTEN in the environment): cannot listen on 127.0.0.1:PORT: Address already in use (os error 98); stop what listens there, or choose another port
+    satellite: setting `server.listen` (from HALLPASS_SERVER__LISTEN in the environment): cannot listen on 127.0.0.1:PORT: Address already in use (os error 98); stop what listens there, or choose another port
+    satellite: setting `server.admin_listen` (from HALLPASS_SERVER__ADMIN_LISTEN in the environment): cannot listen on 127.0.0.1:PORT: Address already in use (os error 98); stop what listens there, or choose another port
     ");
     let environment = [
         ("HALLPASS_SERVER__LISTEN", "192.0.2.1:3000"),
@@ -90,6 +90,6 @@ async fn a_port_that_is_taken_is_named_with_its_setting() {
     ];
     let path = programs.auth.folder.path();
     let ended = programs::run("auth-server", path, &["--config", "hallpass.toml"], &environment).await;
-    assert_snapshot!(ended.stderr, @"auth-server: setting `server.listen`: cannot listen on 192.0.2.1:3000: Cannot assign requested address (os error 99); choose an address of this machine");
+    assert_snapshot!(ended.stderr, @"auth-server: setting `server.listen` (from HALLPASS_SERVER__LISTEN in the environment): cannot listen on 192.0.2.1:3000: Cannot assign requested address (os error 99); choose an address of this machine");
     assert_eq!(Visitor::new(programs.auth.port).fetch(AUTH, "/api/auth/session").await.status, 200);
 }

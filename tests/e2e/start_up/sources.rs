@@ -47,7 +47,7 @@ async fn a_later_file_wins_and_the_environment_over_all() {
     let variable = [("HALLPASS_AUTH_URL", "https://login.example.com"), ("HALLPASS_BRAND__NAME", "Acme")];
     assert_eq!(checked(&folder, &both, &variable).await, at("login"));
     let variable = [("HALLPASS_BACKEND__USERS_FILE", "nowhere.toml")];
-    assert_snapshot!(check(&folder, &both, &variable).await.stderr, @"auth-server: setting `backend.users_file` (from HALLPASS_BACKEND__USERS_FILE in the environment): nowhere.toml cannot be used: it cannot be read: No such file or directory (os error 2)");
+    assert_snapshot!(check(&folder, &both, &variable).await.stderr, @"auth-server: setting `backend.users_file` (from HALLPASS_BACKEND__USERS_FILE in the environment): nowhere.toml cannot be used: it cannot be read (No such file or directory (os error 2)); correct the path, or write it: a [[user]] each, with a hash of `auth-server hash-password`");
 }
 
 #[tokio::test]

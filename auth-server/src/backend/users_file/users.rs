@@ -89,7 +89,9 @@ const fn yes() -> bool {
 /// Why a users file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum UsersError {
-    #[error("it cannot be read: {0}")]
+    #[error(
+        "it cannot be read ({0}); correct the path, or write it: a [[user]] each, with a hash of `auth-server hash-password`"
+    )]
     Read(std::io::Error),
     #[error("line {line}: {problem}")]
     Toml { line: usize, problem: String },
