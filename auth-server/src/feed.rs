@@ -12,9 +12,9 @@ use std::{
 use bytes::Bytes;
 use futures_util::stream::{Stream, unfold};
 use hallpass_shared::{
+    clock::Clock,
     internal::{FEED_PULSE, FeedLine, pack},
     revocation::{Revocation, Revocations},
-    store::Reach,
 };
 use tokio::sync::watch;
 
@@ -26,8 +26,8 @@ const LINE: usize = 1000;
 #[derive(Debug)]
 pub(crate) struct Feed {
     list: Arc<Revocations>,
+    clock: Arc<dyn Clock>,
     node: String,
-    forgets: bool,
     recent: Mutex<Recent>,
     news: watch::Sender<News>,
 }
@@ -53,12 +53,12 @@ enum Place {
 }
 
 impl Feed {
-    pub(crate) fn new(list: Arc<Revocations>, reach: Reach) -> Self {
+    pub(crate) fn new(list: Arc<Revocations>, clock: Arc<dyn Clock>) -> Self {
         let recent = Recent { first: 1, entries: VecDeque::new() };
         Self {
             list,
+            clock,
             node: uuid::Uuid::new_v4().to_string(),
-            forgets: reach == Reach::Process,
             recent: Mutex::new(recent),
             news: watch::Sender::new(News { last: 0, closing: false }),
         }
@@ -107,7 +107,7 @@ impl Feed {
     }
 
     fn hello(&self, from: Option<u64>) -> (FeedLine, Place) {
-        let line = FeedLine { node: Some(self.node.clone()), forgets: self.forgets, ..FeedLine::default() };
+        let line = FeedLine { node: Some(self.node.clone()), ..FeedLine::default() };
         let place = match from.filter(|after| self.since(*after).is_some()) {
             Some(after) => Place::Tail { after },
             None => Place::Snapshot { part: 0, then: self.news.borrow().last },
@@ -117,7 +117,7 @@ impl Feed {
 
     fn snapshot(&self, part: usize, then: u64) -> (FeedLine, Place) {
         if part >= Revocations::PARTS {
-            let line = FeedLine { cursor: Some(then), ..FeedLine::default() };
+            let line = FeedLine { cursor: self.if_current(then), ..FeedLine::default() };
             return (line, Place::Tail { after: then });
         }
         let line = FeedLine { revoked: pack(&self.list.part(part)), ..FeedLine::default() };
@@ -136,8 +136,14 @@ impl Feed {
             return Some(self.snapshot(0, self.news.borrow().last));
         };
         let cursor = after + missed.len() as u64;
-        let line = FeedLine { revoked: pack(&missed), cursor: Some(cursor), ..FeedLine::default() };
+        let line =
+            FeedLine { revoked: pack(&missed), cursor: self.if_current(cursor), ..FeedLine::default() };
         Some((line, Place::Tail { after: cursor }))
+    }
+
+    /// A cursor says that everything up to it was told. A list that is not whole, or not of now, says no such thing.
+    fn if_current(&self, cursor: u64) -> Option<u64> {
+        self.list.is_current(self.clock.now()).then_some(cursor)
     }
 
     /// What came after `after`, a line's worth; nothing if that is not known any more, or was never.

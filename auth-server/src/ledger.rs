@@ -20,6 +20,8 @@ use crate::feed::Feed;
 
 /// How soon another auth server's sign-out is heard of.
 const LOOK: Duration = Duration::from_millis(200);
+/// Written again between two looks.
+const AT_A_TIME: usize = 10_000;
 /// Most revocations that wait for a store that cannot be written.
 const MOST_UNWRITTEN: usize = 1_000_000;
 
@@ -42,7 +44,7 @@ pub(crate) struct Reading {
 
 impl Ledger {
     pub(crate) fn new(list: Arc<Revocations>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        let feed = Arc::new(Feed::new(Arc::clone(&list), store.reach()));
+        let feed = Arc::new(Feed::new(Arc::clone(&list), Arc::clone(&clock)));
         Self { list, store, clock, feed, unwritten: Mutex::default() }
     }
 
@@ -86,8 +88,13 @@ impl Ledger {
             self.feed.push(&news);
             reading.cursor = page.cursor;
             if reading.epoch.as_ref().is_some_and(|epoch| *epoch != page.epoch) {
-                tracing::warn!(event = "store", "the store was emptied; writing what is known here again");
+                tracing::warn!(
+                    event = "store",
+                    "the store has lost something; writing what is known here again"
+                );
                 *self.unwritten() = self.list.parts().flatten().take(MOST_UNWRITTEN).collect();
+                *reading = Reading { cursor: Cursor::default(), epoch: Some(page.epoch) };
+                continue;
             }
             reading.epoch = Some(page.epoch);
             if !page.more {
@@ -110,15 +117,15 @@ impl Ledger {
         }
     }
 
+    /// A part at a time, so that what others write is heard meanwhile.
     async fn write_again(&self) {
-        let waiting = std::mem::take(&mut *self.unwritten());
-        if waiting.is_empty() {
-            return;
-        }
-        if self.store.revoke(&waiting).await.is_err() {
+        let waiting: Vec<_> = {
             let mut unwritten = self.unwritten();
-            let room = MOST_UNWRITTEN.saturating_sub(unwritten.len());
-            unwritten.extend(waiting.into_iter().take(room));
+            let first = unwritten.len().saturating_sub(AT_A_TIME);
+            unwritten.drain(first..).collect()
+        };
+        if !waiting.is_empty() && self.store.revoke(&waiting).await.is_err() {
+            self.unwritten().extend(waiting);
         }
     }
 

@@ -108,7 +108,8 @@ async fn renew(app: &App, claims: &Claims) -> Result<RefreshReply, NotAdmitted> 
 
 async fn revoke(State(app): State<App>, Asked(asked): Asked) -> Response {
     let reach = if asked.everywhere { SignOutReach::Everywhere } else { SignOutReach::Session };
-    if let Ok(claims) = open(&app.endpoints.authenticator, asked.token) {
+    let token = SealedToken::from_wire(asked.token);
+    if let Some(claims) = token.and_then(|token| app.endpoints.authenticator.open_to_end(&token)) {
         let revocation = app.endpoints.authenticator.revoke(&claims, reach);
         app.endpoints.provider.signed_out(Ended { claims: &claims, reach, revocation }).await;
     }

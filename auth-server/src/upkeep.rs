@@ -49,7 +49,7 @@ impl Upkeep {
         let longest = lifetime.absolute_max_age;
         let store = store.open(&Surroundings { clock: Arc::clone(&clock), ring: &shared.ring, longest })?;
         let revocations = Arc::new(match store.reach() {
-            Reach::Everybody => Revocations::followed(shared.when_unreachable.oldest(), clock.now()),
+            Reach::Everybody => shared.when_unreachable.list(clock.now()),
             _ => Revocations::default(),
         });
         let ledger = Ledger::new(Arc::clone(&revocations), Arc::clone(&store), Arc::clone(&clock));

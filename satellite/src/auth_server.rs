@@ -10,7 +10,7 @@ use hallpass_shared::{
     clock::Clock,
     http_client::ClientError,
     internal::{Fingerprint, REVOCATIONS},
-    provider::SignOutReach,
+    provider::Ended,
     refresh::{Due, Refresher},
     refusal::{NotAdmitted, Outage, Refusal},
     renewal::{linger, token_key},
@@ -73,10 +73,16 @@ impl AuthServer {
         &self.line
     }
 
-    /// Ends the session there, or all of its user: best effort.
-    pub async fn revoke(&self, claims: &Claims, reach: SignOutReach) {
-        if let Err(outage) = self.line.ask(REVOCATIONS, claims, reach).await {
-            tracing::warn!(event = "sign_out", "the sign-out did not reach the auth server: {outage}");
+    /// Ends the session there, or all of its user. What no auth server takes now is told as soon as one is there.
+    pub async fn revoke(&self, ended: Ended<'_>) {
+        if let Some(revocation) = ended.revocation {
+            self.line.keep(revocation);
+        }
+        let reply = self.line.ask(REVOCATIONS, ended.claims, ended.reach).await;
+        if reply.is_ok_and(|reply| reply.status.is_success()) {
+            self.line.told(ended.revocation.as_slice());
+        } else {
+            tracing::warn!(event = "sign_out", "a sign-out waits for the auth server to be there");
         }
     }
 

@@ -4,14 +4,14 @@
 //! second, after a restart of either side, and by any auth server that can be reached. How long ago it was last told is
 //! known, too; what follows from that is a setting (R8).
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::HashSet, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use hallpass_shared::{
     breaker::jittered,
     http_client,
     internal::{FEED_PULSE, FeedLine, KNOWN_REVOCATIONS, Known, REVOCATIONS, pack, unpack},
-    revocation::Revocations,
+    revocation::{Revocation, RevocationKey, Revocations},
 };
 use http::{StatusCode, header};
 use tokio::{runtime::Handle, task::JoinHandle};
@@ -36,8 +36,13 @@ impl Follower {
     /// Listens at every address of `line`, and writes `list`.
     pub(crate) fn start(runtime: &Handle, line: &Arc<Line>, list: &Arc<Revocations>) -> Self {
         let listen = |url: &Url| {
-            let listener =
-                Listener { line: Arc::clone(line), list: Arc::clone(list), url: url.clone(), position: None };
+            let listener = Listener {
+                line: Arc::clone(line),
+                list: Arc::clone(list),
+                url: url.clone(),
+                position: None,
+                snapshot: None,
+            };
             runtime.spawn(listener.run())
         };
         Self(line.urls().map(listen).collect())
@@ -56,6 +61,8 @@ struct Listener {
     url: Url,
     /// A node, and how far it was heard.
     position: Option<(String, u64)>,
+    /// What a node that is new to us has told so far, until it has told all.
+    snapshot: Option<HashSet<RevocationKey>>,
 }
 
 impl Listener {
@@ -121,45 +128,51 @@ impl Listener {
 
     async fn take(&mut self, line: &[u8]) -> Result<(), String> {
         let line: FeedLine = serde_json::from_slice(line).map_err(|_| "a line that is no JSON".to_owned())?;
-        if let Some(node) = line.node {
-            let known = self.position.as_ref().is_some_and(|(known, _)| *known == node);
-            if !known {
-                self.position = None;
-                if line.forgets {
-                    self.remind().await;
-                }
-                self.position = Some((node, 0));
-            }
+        if let Some(node) = line.node
+            && self.position.as_ref().is_none_or(|(known, _)| *known != node)
+        {
+            self.position = Some((node, 0));
+            self.snapshot = Some(HashSet::new());
         }
-        for revocation in unpack(&line.revoked) {
+        let told = unpack(&line.revoked);
+        if let Some(snapshot) = &mut self.snapshot {
+            snapshot.extend(told.iter().map(|revocation| revocation.key));
+        }
+        for revocation in told {
             self.list.revoke(revocation);
         }
-        // Within a snapshot there is no cursor: the list is not whole yet.
+        // Without a cursor the list is not whole yet, or not of now.
         if let (Some(cursor), Some((_, after))) = (line.cursor, &mut self.position) {
             *after = cursor;
+            if let Some(snapshot) = self.snapshot.take() {
+                let missing = self.list.parts().flatten().filter(|known| !snapshot.contains(&known.key));
+                self.tell(&missing.collect::<Vec<_>>()).await?;
+            }
             self.list.heard(self.line.clock().now());
+        }
+        let untold = self.line.untold();
+        if !untold.is_empty() {
+            self.tell(&untold).await?;
+            self.line.told(&untold);
         }
         Ok(())
     }
 
-    /// Tells an auth server that has just started with an empty memory what is known here.
-    async fn remind(&self) {
-        let (Ok(url), Some(bearer)) = (self.url.join(KNOWN_REVOCATIONS), self.line.bearer()) else { return };
-        for part in self.list.parts() {
-            for known in part.chunks(TOLD) {
-                let body = Known { revoked: pack(known) };
-                let request = self.line.client().post(url.clone()).json(&body);
-                let told = http_client::exchange(request.header(header::AUTHORIZATION, bearer.clone())).await;
-                if let Err(problem) = told {
-                    tracing::warn!(
-                        event = "feed",
-                        problem,
-                        "the auth server could not be reminded of sign-outs"
-                    );
-                    return;
-                }
+    /// Tells the auth server what it does not know: sign-outs of here that did not reach it, and what it has forgotten.
+    async fn tell(&mut self, revocations: &[Revocation]) -> Result<(), String> {
+        let url = self.url.join(KNOWN_REVOCATIONS).map_err(|error| error.to_string())?;
+        for known in revocations.chunks(TOLD) {
+            let bearer = self.line.bearer().ok_or("there is no secret")?;
+            let body = Known { revoked: pack(known) };
+            let request = self.line.client().post(url.clone()).json(&body);
+            let told = http_client::exchange(request.header(header::AUTHORIZATION, bearer)).await;
+            if !told.as_ref().is_ok_and(|reply| reply.status.is_success()) {
+                // Everything is told again when it is back.
+                self.position = None;
+                return Err("it does not take sign-outs".into());
             }
         }
+        Ok(())
     }
 }
 

@@ -17,7 +17,6 @@ use hallpass_shared::{
     pages::{BrandError, PageKit},
     refresh::Refresher,
     renewal::{Keeping, Renewal},
-    revocation::Revocations,
     server::{Hsts, Stack},
     settings::SharedSettings,
     store::Memory,
@@ -110,7 +109,7 @@ impl Satellite {
             access_token: if shared.expose_access_token { Exposure::Shown } else { Exposure::Hidden },
         });
         let runtime = Handle::try_current().map_err(|_| BuildError::NoRuntime)?;
-        let revocations = Arc::new(Revocations::followed(shared.when_unreachable.oldest(), clock.now()));
+        let revocations = Arc::new(shared.when_unreachable.list(clock.now()));
         let follower = Follower::start(&runtime, auth_server.line(), &revocations);
         let cookie = SessionCookie::new(shared.cookie.clone());
         let authenticator = Arc::new(Authenticator {

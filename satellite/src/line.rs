@@ -4,7 +4,10 @@
 //! is left alone while it does not answer (threat-model R6); a question about one token goes to the same address from
 //! every satellite, so that renewals meet in one process even where the store is away (R8).
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use hallpass_shared::{
     breaker::{Breaker, jittered},
@@ -14,6 +17,7 @@ use hallpass_shared::{
     key::digest,
     provider::SignOutReach,
     refusal::{NotAdmitted, Outage},
+    revocation::Revocation,
     secret::Secret,
     settings::SharedSettings,
     token::{Claims, Codec, SealedToken},
@@ -28,6 +32,8 @@ pub(crate) const WHAT: &str = "the auth server";
 /// Public keys, which only the auth server shows.
 const JWKS: &str = "/.well-known/jwks.json";
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Most sign-outs that wait for an auth server.
+const MOST_UNTOLD: usize = 100_000;
 /// What failed sooner than this is tried once more: nobody has begun to work on it.
 const SOON: Duration = Duration::from_secs(1);
 /// Before that.
@@ -41,6 +47,8 @@ pub(crate) struct Line {
     bearers: Bearers,
     codec: Codec,
     clock: Arc<dyn Clock>,
+    /// Sign-outs that no auth server has taken yet.
+    untold: Mutex<Vec<Revocation>>,
 }
 
 /// One place where an auth server is.
@@ -94,6 +102,7 @@ impl Line {
             bearers: Bearers::derive(&settings.ring)?,
             codec,
             clock,
+            untold: Mutex::default(),
         })
     }
 
@@ -112,6 +121,25 @@ impl Line {
 
     pub(crate) fn bearer(&self) -> Option<HeaderValue> {
         self.bearers.header()
+    }
+
+    /// Keeps a sign-out until an auth server has taken it.
+    pub(crate) fn keep(&self, revocation: Revocation) {
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        if untold.len() < MOST_UNTOLD {
+            untold.push(revocation);
+        }
+    }
+
+    /// What no auth server has taken yet.
+    pub(crate) fn untold(&self) -> Vec<Revocation> {
+        self.untold.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// An auth server has taken these.
+    pub(crate) fn told(&self, told: &[Revocation]) {
+        let mut untold = self.untold.lock().unwrap_or_else(PoisonError::into_inner);
+        untold.retain(|known| !told.contains(known));
     }
 
     pub(crate) fn clock(&self) -> &dyn Clock {

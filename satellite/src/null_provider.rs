@@ -37,7 +37,7 @@ impl Provider for NullProvider {
 
     fn signed_out<'a>(&'a self, ended: Ended<'a>) -> BoxFuture<'a, ()> {
         Box::pin(async move {
-            let told = self.auth_server.revoke(ended.claims, ended.reach);
+            let told = self.auth_server.revoke(ended);
             if tokio::time::timeout(SIGN_OUT_TIME, told).await.is_err() {
                 tracing::warn!(event = "sign_out", "the auth server did not take the sign-out in time");
             }

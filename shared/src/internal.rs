@@ -42,15 +42,12 @@ pub struct SessionRequest {
     pub everywhere: bool,
 }
 
-/// A line of the feed, JSON. The first one tells who speaks; a line without revocations is a sign of life.
+/// A line of the feed, JSON. The first one tells who speaks; a line with a cursor says that all up to it was told.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 pub struct FeedLine {
     /// Names the auth server's process: its cursors mean nothing to another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
-    /// With the name: this process starts with nothing, so whoever remembers should tell it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub forgets: bool,
     /// Revocations, base64url of 24 bytes each ([`Revocation::to_bytes`]).
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub revoked: String,

@@ -79,7 +79,9 @@ fn seconds(time: UnixTime) -> u32 {
 /// Parts of the list, so that a writer keeps few readers waiting and growing moves little at a time.
 const SHARDS: usize = 64;
 /// A node that has just started waits this long for the list before it answers.
-const FIRST_WAIT: Duration = Duration::from_secs(1);
+const FIRST_WAIT: Duration = Duration::from_secs(3);
+/// A list that was not heard of for longer is not of now.
+const NOTICED: Duration = Duration::from_secs(5);
 
 /// When sessions end: seconds, to keep an entry small.
 #[derive(Clone, Copy, Debug)]
@@ -105,6 +107,8 @@ struct News {
     allow: Duration,
     /// Unix time.
     heard: AtomicI64,
+    /// Whether it was ever read to its end.
+    whole: AtomicBool,
     begun: AtomicBool,
     first: Notify,
 }
@@ -118,11 +122,12 @@ impl Default for Revocations {
 
 impl Revocations {
     /// A list that is written from elsewhere, and may be trusted for `allow` after it was last heard from. `since` counts
-    /// as the first time.
-    pub fn followed(allow: Duration, since: UnixTime) -> Self {
+    /// as the first time, if the process may start without a list.
+    pub fn followed(allow: Duration, since: Option<UnixTime>) -> Self {
         let news = News {
             allow,
-            heard: AtomicI64::new(since.as_seconds()),
+            heard: AtomicI64::new(since.map_or(0, UnixTime::as_seconds)),
+            whole: AtomicBool::new(false),
             begun: AtomicBool::new(false),
             first: Notify::new(),
         };
@@ -199,6 +204,7 @@ impl Revocations {
     pub fn heard(&self, now: UnixTime) {
         if let Some(news) = &self.news {
             news.heard.fetch_max(now.as_seconds(), Ordering::Relaxed);
+            news.whole.store(true, Ordering::Release);
             if !news.begun.swap(true, Ordering::AcqRel) {
                 news.first.notify_waiters();
             }
@@ -216,6 +222,13 @@ impl Revocations {
         if !news.begun.load(Ordering::Acquire) && tokio::time::timeout(FIRST_WAIT, first).await.is_err() {
             news.begun.store(true, Ordering::Release);
         }
+    }
+
+    /// Whether the list is whole and of now, so that others may rely on it.
+    pub fn is_current(&self, now: UnixTime) -> bool {
+        let Some(news) = &self.news else { return true };
+        let age = now.since(UnixTime::from_seconds(news.heard.load(Ordering::Relaxed)));
+        news.whole.load(Ordering::Acquire) && age <= NOTICED
     }
 
     /// What is missing, if the list is older than it may be.
@@ -303,17 +316,21 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_list_that_is_too_old_is_none() {
         // threat-model R8
-        let list = Revocations::followed(Duration::from_secs(10), NOW);
+        let list = Revocations::followed(Duration::from_secs(10), Some(NOW));
         let after = |seconds| NOW.plus(Duration::from_secs(seconds));
         assert!(list.check_age(after(10)).is_ok());
         assert!(list.check_age(after(11)).is_err());
         list.heard(after(11));
         assert!(list.check_age(after(21)).is_ok());
         list.arrived().await;
-        let (never, waited) = (Revocations::followed(Duration::ZERO, NOW), tokio::time::Instant::now());
+        let (never, waited) = (Revocations::followed(Duration::ZERO, None), tokio::time::Instant::now());
         never.arrived().await;
         never.arrived().await;
         assert_eq!(waited.elapsed(), FIRST_WAIT, "once");
+        assert!(never.check_age(NOW).is_err() && !never.is_current(NOW), "nothing was heard yet");
+        never.heard(NOW);
+        assert!(never.check_age(NOW).is_ok() && never.is_current(NOW));
+        assert!(!never.is_current(after(6)));
         assert!(Revocations::default().check_age(UnixTime::MAX).is_ok());
     }
 }

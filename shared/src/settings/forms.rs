@@ -10,6 +10,8 @@ use serde::{
     de::{Error as _, SeqAccess, Unexpected, Visitor},
 };
 
+use crate::{clock::UnixTime, revocation::Revocations};
+
 /// A length of time, written as `30d`, `1h 30m` or `0s`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
@@ -65,8 +67,13 @@ impl WhenUnreachable {
     /// Signs of life come each second; this many missing ones are an outage.
     const NOTICED: Duration = Duration::from_secs(5);
 
+    /// The list of what was revoked, for a process that starts `now`.
+    pub fn list(self, now: UnixTime) -> Revocations {
+        Revocations::followed(self.oldest(), matches!(self, Self::AllowFor(_)).then_some(now))
+    }
+
     /// How old a list of what was revoked may be.
-    pub fn oldest(self) -> Duration {
+    fn oldest(self) -> Duration {
         match self {
             Self::AllowFor(span) => span.max(Self::NOTICED),
             Self::Refuse => Self::NOTICED,
