@@ -16,6 +16,8 @@ use hallpass_shared::{
     telemetry::causes,
 };
 
+use tokio::time::Instant;
+
 use crate::feed::Feed;
 
 /// How soon another auth server's sign-out is heard of.
@@ -33,19 +35,23 @@ pub(crate) struct Ledger {
     clock: Arc<dyn Clock>,
     pub(crate) feed: Arc<Feed>,
     unwritten: Mutex<Vec<Revocation>>,
+    reading: tokio::sync::Mutex<Reading>,
 }
 
 /// How far the store was read.
 #[derive(Debug, Default)]
-pub(crate) struct Reading {
+struct Reading {
     cursor: Cursor,
     epoch: Option<String>,
+    /// When it last failed or had lost something.
+    shaken: Option<Instant>,
 }
 
 impl Ledger {
     pub(crate) fn new(list: Arc<Revocations>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         let feed = Arc::new(Feed::new(Arc::clone(&list), Arc::clone(&clock)));
-        Self { list, store, clock, feed, unwritten: Mutex::default() }
+        let (unwritten, reading) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { list, store, clock, feed, unwritten, reading }
     }
 
     /// Carries on what has ended: durable when this returns, unless the store is away.
@@ -75,8 +81,17 @@ impl Ledger {
         }
     }
 
-    /// Reads the store on from where `reading` stands, to its end.
-    pub(crate) async fn read(&self, reading: &mut Reading) -> Result<(), StoreError> {
+    /// Reads the store on, to its end.
+    pub(crate) async fn read(&self) -> Result<(), StoreError> {
+        let mut reading = self.reading.lock().await;
+        let read = self.read_on(&mut reading).await;
+        if read.is_err() {
+            reading.shaken = Some(Instant::now());
+        }
+        read
+    }
+
+    async fn read_on(&self, reading: &mut Reading) -> Result<(), StoreError> {
         loop {
             let page = self.store.revocations(&reading.cursor).await?;
             let news: Vec<_> = page
@@ -86,31 +101,40 @@ impl Ledger {
                 .copied()
                 .collect();
             self.feed.push(&news);
+            let emptied = reading.epoch.as_ref().is_some_and(|epoch| *epoch != page.epoch);
+            reading.epoch = Some(page.epoch);
             reading.cursor = page.cursor;
-            if reading.epoch.as_ref().is_some_and(|epoch| *epoch != page.epoch) {
+            if emptied {
                 tracing::warn!(
                     event = "store",
                     "the store has lost something; writing what is known here again"
                 );
                 *self.unwritten() = self.list.parts().flatten().take(MOST_UNWRITTEN).collect();
-                *reading = Reading { cursor: Cursor::default(), epoch: Some(page.epoch) };
-                continue;
-            }
-            reading.epoch = Some(page.epoch);
-            if !page.more {
+                (reading.cursor, reading.shaken) = (Cursor::default(), Some(Instant::now()));
+            } else if !page.more {
                 self.list.heard(self.clock.now());
                 return Ok(());
             }
         }
     }
 
+    /// Whether the store can be believed to have kept what was renewed within the last `span`: it was neither away nor
+    /// emptied since.
+    pub(crate) async fn is_certain(&self, span: Duration) -> bool {
+        if self.store.reach() != Reach::Everybody {
+            return true;
+        }
+        let read = self.read().await;
+        let shaken = self.reading.lock().await.shaken;
+        read.is_ok() && shaken.is_none_or(|at| at.elapsed() > span)
+    }
+
     /// Keeps list and store alike, for ever.
     pub(crate) async fn follow(self: Arc<Self>) {
-        let mut reading = Reading::default();
         loop {
             if self.store.reach() == Reach::Everybody {
                 // The store has told the log already.
-                let _ = self.read(&mut reading).await;
+                let _ = self.read().await;
             }
             self.write_again().await;
             tokio::time::sleep(LOOK).await;

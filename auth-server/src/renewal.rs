@@ -10,7 +10,7 @@ use hallpass_shared::{
     clock::Clock,
     key::log_id,
     refresh::{Due, Grant, Refresher},
-    refusal::{NotAdmitted, Refusal},
+    refusal::{NotAdmitted, Outage, Refusal},
     renewal::{BackendError, Renewal, TokenSource},
     revocation::{Revocation, RevocationKey},
     secret::Secret,
@@ -36,6 +36,7 @@ pub(crate) struct Guarded {
     pub(crate) renewal: Arc<Renewal>,
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) lifetime: Lifetime,
+    pub(crate) grace: Duration,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -44,6 +45,10 @@ impl Refresher for Guarded {
         Box::pin(async move {
             let renewed = self.renewal.refresh(claims, due).await;
             if let Err(NotAdmitted::Refused(Refusal::RefreshRefused)) = renewed {
+                // Another auth server may have spent the token, and the store have lost its result (threat-model R8).
+                if !self.ledger.is_certain(self.grace).await {
+                    return Err(Outage::of("the store").into());
+                }
                 self.end(claims).await;
             }
             renewed

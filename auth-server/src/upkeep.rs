@@ -19,7 +19,7 @@ use tokio::{runtime::Handle, task::JoinHandle};
 use crate::{
     BuildError,
     backend::Backend,
-    ledger::{Ledger, Reading},
+    ledger::Ledger,
     renewal::Guarded,
     store::{StoreSettings, Surroundings},
 };
@@ -56,8 +56,7 @@ impl Upkeep {
         let ledger = Arc::new(ledger);
         if store.reach() != Reach::Everybody {
             // What is in memory needs no waiting.
-            let read = async { ledger.read(&mut Reading::default()).await };
-            read.now_or_never().unwrap_or(Ok(()))?;
+            ledger.read().now_or_never().unwrap_or(Ok(()))?;
         }
         let keeping = Keeping { dialect: shared.dialect, ring: shared.ring.clone(), grace: shared.grace };
         let source = Arc::clone(backend) as Arc<dyn TokenSource>;
@@ -66,6 +65,7 @@ impl Upkeep {
             renewal: Arc::clone(&renewal),
             ledger: Arc::clone(&ledger),
             lifetime,
+            grace: shared.grace,
             clock: Arc::clone(&clock),
         };
         let following = runtime.spawn(Arc::clone(&ledger).follow());

@@ -67,13 +67,14 @@ impl Store for Failsafe {
     fn claim(&self, key: StoreKey, lease: Lease, span: Duration) -> Answer<'_, Claim> {
         Box::pin(async move {
             match self.heard(self.store.claim(key, lease, span).await) {
-                Ok(Claim::Leased(Past::Unknown)) => {
-                    // It may have been emptied, or been away when this was to be kept.
-                    let Some(value) = self.spare.result(&key) else {
-                        return Ok(Claim::Leased(Past::Unknown));
-                    };
-                    let _ = self.store.release(key, lease).await;
-                    Ok(Claim::Kept(value))
+                // It may have been emptied, or been away when this was to be kept.
+                Ok(claim @ (Claim::Leased(Past::Unknown) | Claim::Busy(_))) => {
+                    let Some(kept) = self.spare.kept(&key) else { return Ok(claim) };
+                    if let Claim::Leased(_) = claim {
+                        // Now it is there for the others, too.
+                        let _ = self.store.keep(lease, &kept).await;
+                    }
+                    Ok(Claim::Kept(kept.value))
                 }
                 Ok(claim) => Ok(claim),
                 Err(_) => self.spare.claim(key, lease, span).await,
@@ -84,12 +85,13 @@ impl Store for Failsafe {
     fn keep<'a>(&'a self, lease: Lease, kept: &'a Kept) -> Answer<'a, Written> {
         Box::pin(async move {
             let written = self.heard(self.store.keep(lease, kept).await);
-            if let Ok(Written::LeaseLost) = written {
-                return Ok(Written::LeaseLost);
-            }
+            // Also what was granted to one whose lease an emptied store has forgotten.
             self.spare.put(kept);
             self.spare.release(kept.spent, lease).await?;
-            Ok(Written::Yes)
+            if written.is_err() {
+                let _ = self.store.release(kept.spent, lease).await;
+            }
+            Ok(written.unwrap_or(Written::Yes))
         })
     }
 

@@ -5,7 +5,12 @@
 //! stay in memory: the file belongs to one process, and a lease must end with its holder. Writes that come together share
 //! one flush.
 
-use std::{collections::VecDeque, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::VecDeque,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use hallpass_shared::{
     clock::{Clock, UnixTime},
@@ -82,7 +87,8 @@ impl File {
         let memory = Memory::new(Arc::clone(&clock));
         let (ends, last) = load(&database, &memory, now).map_err(|error| unreadable(&error))?;
         let (writes, queue) = mpsc::channel(QUEUE);
-        let by = Writer { database, ends, last, clock: Arc::clone(&clock) };
+        let by =
+            Writer { path: path.into(), database: Some(database), ends, last, clock: Arc::clone(&clock) };
         let thread = std::thread::Builder::new().name("store".into());
         thread.spawn(move || by.run(queue)).map_err(|error| unreadable(&error))?;
         Ok(Self { memory, clock, writes, name })
@@ -153,7 +159,9 @@ fn result_of(spent: StoreKey, row: &[u8], now: UnixTime) -> Option<(UnixTime, Ke
 
 /// The one that writes.
 struct Writer {
-    database: Database,
+    path: PathBuf,
+    /// Closed after a failure, for redb takes no more then, and opened again with the next write.
+    database: Option<Database>,
     ends: Ends,
     last: u64,
     clock: Arc<dyn Clock>,
@@ -172,6 +180,7 @@ impl Writer {
             let written = self.write(batch.iter().map(|(write, _)| write));
             if let Err(error) = &written {
                 tracing::error!(event = "store", %error, "the store's file could not be written");
+                self.database = None;
             }
             for (_, done) in batch.drain(..) {
                 let told = written.as_ref().copied().map_err(|error| {
@@ -184,9 +193,16 @@ impl Writer {
 
     fn write<'w>(&mut self, batch: impl Iterator<Item = &'w Write>) -> Result<(), redb::Error> {
         let now = self.clock.now();
-        let transaction = self.database.begin_write()?;
+        if self.database.is_none() {
+            let database = Database::create(&self.path)?;
+            let scratch = Memory::new(Arc::clone(&self.clock));
+            (self.ends, self.last) = load(&database, &scratch, now)?;
+            self.database = Some(database);
+        }
+        let Some(database) = &self.database else { return Ok(()) };
+        let transaction = database.begin_write()?;
         let (mut last, mut ends) = (self.last, Vec::new());
-        self.clean(&transaction, now)?;
+        clean(&mut self.ends, &transaction, now)?;
         {
             let mut results = transaction.open_table(RESULTS)?;
             let mut revoked = transaction.open_table(REVOCATIONS)?;
@@ -213,18 +229,18 @@ impl Writer {
         self.ends.extend(ends);
         Ok(())
     }
+}
 
-    /// What is over goes.
-    fn clean(&mut self, transaction: &WriteTransaction, now: UnixTime) -> Result<(), redb::Error> {
-        let mut results = transaction.open_table(RESULTS)?;
-        while let Some((_, key)) = self.ends.pop_front_if(|(end, _)| *end < now) {
-            let over = results.get(key)?.is_some_and(|row| row_end(row.value()) < now);
-            if over {
-                results.remove(key)?;
-            }
+/// What is over goes.
+fn clean(ends: &mut Ends, transaction: &WriteTransaction, now: UnixTime) -> Result<(), redb::Error> {
+    let mut results = transaction.open_table(RESULTS)?;
+    while let Some((_, key)) = ends.pop_front_if(|(end, _)| *end < now) {
+        let over = results.get(key)?.is_some_and(|row| row_end(row.value()) < now);
+        if over {
+            results.remove(key)?;
         }
-        Ok(())
     }
+    Ok(())
 }
 
 impl Store for File {

@@ -29,7 +29,7 @@ use address::{Connection, PATIENCE};
 use scripts::PREFIX;
 
 const MOST_BYTES: usize = 64 * 1024;
-const PAGE: usize = 1000;
+const PAGE: usize = 4000;
 /// A field of an entry of the stream: it holds 24 bytes and their tag.
 const FIELD: &str = "r";
 const TAG: usize = 16;
@@ -229,18 +229,16 @@ impl Store for Redis {
 
     fn revocations<'a>(&'a self, cursor: &'a Cursor) -> Answer<'a, Page> {
         Box::pin(async move {
-            let epoch = format!("{PREFIX}epoch");
-            let from = if cursor.0.is_empty() { "-".to_owned() } else { format!("({}", cursor.0) };
-            let mut pipeline = redis::pipe();
-            pipeline.set_nx(&epoch, uuid::Uuid::new_v4().to_string()).ignore().get(&epoch);
-            pipeline.xrange_count(stream(), from, "+", PAGE);
-            let (epoch, read): (Option<String>, StreamRangeReply) = self.pipeline(&pipeline).await?;
+            let mut invocation = scripts::READ.prepare_invoke();
+            invocation.key(format!("{PREFIX}epoch")).key(stream());
+            invocation.arg(uuid::Uuid::new_v4().to_string()).arg(&cursor.0).arg(PAGE);
+            let (epoch, read): (String, StreamRangeReply) = self.script(&invocation).await?;
             let last = read.ids.last().map(|entry| Cursor(entry.id.clone()));
             Ok(Page {
                 more: read.ids.len() == PAGE,
                 revocations: read.ids.iter().filter_map(|entry| self.untagged(entry)).collect(),
                 cursor: last.unwrap_or_else(|| cursor.clone()),
-                epoch: epoch.ok_or_else(|| StoreError::new("Redis keeps nothing"))?,
+                epoch,
             })
         })
     }

@@ -57,15 +57,14 @@ impl Memory {
         Self { clock, state: Mutex::default(), epoch: uuid::Uuid::new_v4().to_string() }
     }
 
-    /// The result kept under `key`, without a lease.
-    pub fn result(&self, key: &StoreKey) -> Option<Vec<u8>> {
+    /// The result kept under `key`, for as long as it stays, without a lease.
+    pub fn kept(&self, key: &StoreKey) -> Option<Kept> {
         let now = self.clock.now();
         let state = self.state();
-        state
-            .results
-            .get(key)
-            .filter(|result| now <= result.until && !result.value.is_empty())
-            .map(|result| result.value.to_vec())
+        let result =
+            state.results.get(key).filter(|result| now <= result.until && !result.value.is_empty())?;
+        let (granted, value) = (result.granted, result.value.to_vec());
+        Some(Kept { spent: *key, granted, value, grace: result.until.since(now) })
     }
 
     /// Keeps a result that was written elsewhere, whoever holds what lease.

@@ -128,17 +128,17 @@ impl Fleet {
         self.satellites.iter().map(|satellite| satellite.port).collect()
     }
 
-    /// Waits until satellite `index` sees this session as `wanted`, five seconds at most.
+    /// Waits until the server at `port` sees this session as `wanted`, ten seconds at most.
     pub(crate) async fn until(&self, port: u16, cookies: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let mut seen = Value::Null;
-        for _ in 0..100 {
+        for _ in 0..200 {
             seen = self.session(port, cookies).await;
             if wanted(&seen) {
                 return seen;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("not within five seconds: {seen}");
+        panic!("not within ten seconds: {seen}");
     }
 
     /// Ends sessions by the admin call of auth server `index`.

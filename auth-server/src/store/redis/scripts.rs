@@ -86,3 +86,32 @@ pub(super) static GIVE_BACK: LazyLock<Script> = LazyLock::new(|| {
         ",
     )
 });
+
+/// Keys: epoch, revocations. Arguments: a new epoch, where to go on (or nothing), how many.
+/// Answers the epoch and the entries. An end that lies before where one has read to means that entries were lost: then the
+/// epoch is a new one. Nothing is written otherwise, so that a Redis that takes no writes is read all the same.
+pub(super) static READ: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+        local function split(id)
+            local ms, seq = string.match(id, '^(%d+)-(%d+)$')
+            return tonumber(ms or '0'), tonumber(seq or '0')
+        end
+        local epoch = redis.call('GET', KEYS[1])
+        local lost = not epoch
+        if epoch and ARGV[2] ~= '' then
+            local last = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', 1)
+            local ms, seq = split(last[1] and last[1][1] or '0-0')
+            local from, at = split(ARGV[2])
+            lost = ms < from or (ms == from and seq < at)
+        end
+        if lost then
+            epoch = ARGV[1]
+            redis.call('SET', KEYS[1], epoch)
+        end
+        local start = '-'
+        if ARGV[2] ~= '' then start = '(' .. ARGV[2] end
+        return {epoch, redis.call('XRANGE', KEYS[2], start, '+', 'COUNT', ARGV[3])}
+        ",
+    )
+});
