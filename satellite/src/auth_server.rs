@@ -15,7 +15,7 @@ use hallpass_shared::{
     refusal::{NotAdmitted, Outage, Refusal},
     renewal::{linger, token_key},
     settings::SharedSettings,
-    single_flight::SingleFlight,
+    single_flight::{Abandoned, SingleFlight},
     telemetry::carried,
     token::{Claims, Codec, SealError},
 };
@@ -66,7 +66,11 @@ impl AuthServer {
     ) -> Result<Self, AuthServerError> {
         let line = Line::new(settings, codec, clock)?;
         let fingerprint = Fingerprint::of(&settings.ring, &settings.cookie, settings.dialect)?;
-        Ok(Self { line: Arc::new(line), fingerprint, flights: SingleFlight::new().lingering(linger) })
+        Ok(Self {
+            line: Arc::new(line),
+            fingerprint,
+            flights: SingleFlight::new(Abandoned::Stops).lingering(linger),
+        })
     }
 
     pub(crate) fn line(&self) -> &Arc<Line> {
@@ -118,16 +122,19 @@ impl Refresher for AuthServer {
                 return Err(Outage::of("the renewal under way").into());
             }
             let (line, claims) = (Arc::clone(&self.line), claims.clone());
-            let work = carried(async move {
-                let renewed = line.renew(&claims).await;
-                let outcome = match renewed {
-                    Ok(_) => "ok",
-                    Err(NotAdmitted::Refused(_)) => "refused",
-                    Err(_) => "unavailable",
-                };
-                metrics::counter!("hallpass_refreshes_total", "outcome" => outcome).increment(1);
-                renewed
-            });
+            // When all have hung up, so does this: the auth server then keeps the result for whoever comes back.
+            let work = |_| {
+                carried(async move {
+                    let renewed = line.renew(&claims).await;
+                    let outcome = match renewed {
+                        Ok(_) => "ok",
+                        Err(NotAdmitted::Refused(_)) => "refused",
+                        Err(_) => "unavailable",
+                    };
+                    metrics::counter!("hallpass_refreshes_total", "outcome" => outcome).increment(1);
+                    renewed
+                })
+            };
             let renewed = self.flights.run(key, work).await;
             renewed.unwrap_or(Err(Outage::of(WHAT).into())).map(|claims| Claims::clone(&claims))
         })

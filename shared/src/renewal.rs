@@ -26,8 +26,8 @@ use crate::{
     refresh::{Due, Grant, Refresher},
     refusal::{NotAdmitted, Outage, Refusal},
     secret::{Secret, SecretRing},
-    single_flight::SingleFlight,
-    store::{Claim, Kept, Lease, Past, Store, StoreKey, Written},
+    single_flight::{Abandoned, SingleFlight, Waiters},
+    store::{Claim, Claimed, Kept, Lease, Past, Store, StoreKey, Written},
     telemetry::{carried, causes},
     token::{Claims, Codec, SealError, SealedToken},
 };
@@ -90,6 +90,8 @@ const LEASE_MARGIN: Duration = Duration::from_secs(3);
 /// Between two looks whether another process is done.
 const LOOK: Duration = Duration::from_millis(20);
 const LONGEST_LOOK: Duration = Duration::from_millis(250);
+/// A result that nobody waited for any more stays for this long.
+const UNCLAIMED: Duration = Duration::from_hours(1);
 /// A renewal that another process makes is waited for this long.
 const LONGEST_WAIT: Duration = Duration::from_mins(1);
 
@@ -103,7 +105,7 @@ impl Renewal {
     ) -> Self {
         let core =
             Core { source, breaker: Breaker::default(), store, keeping, clock, asked: AtomicU64::new(0) };
-        Self { core: Arc::new(core), flights: SingleFlight::new().lingering(linger) }
+        Self { core: Arc::new(core), flights: SingleFlight::new(Abandoned::GoesOn).lingering(linger) }
     }
 
     /// How often the backend was asked.
@@ -142,7 +144,9 @@ impl Refresher for Renewal {
                 return Err(Outage::of("the renewal under way").into());
             }
             let (core, claims) = (Arc::clone(&self.core), claims.clone());
-            let work = carried(async move { core.renew(key, &token, &claims).await });
+            let work = |waiters: Arc<Waiters>| {
+                carried(async move { core.renew(key, &token, (&claims, &waiters)).await })
+            };
             let renewed =
                 tokio::time::timeout(self.core.source.patience(), self.flights.run(key, work)).await;
             // A slow backend has perhaps spent the token: whoever comes later finds what it granted (threat-model R5).
@@ -153,7 +157,7 @@ impl Refresher for Renewal {
 }
 
 impl Core {
-    async fn renew(&self, key: StoreKey, token: &Secret, claims: &Claims) -> Renewed {
+    async fn renew(&self, key: StoreKey, token: &Secret, (claims, waiters): (&Claims, &Waiters)) -> Renewed {
         let lease = Lease::new();
         if let Some(kept) = self.kept_or_leased(key, lease).await? {
             count("kept");
@@ -164,7 +168,7 @@ impl Core {
             Err(pause) => Err(Outage { retry_after: pause, ..Outage::of("the backend") }.into()),
         };
         match traded {
-            Ok(grant) => self.granted(key, lease, grant.apply_to(claims)).await,
+            Ok(grant) => self.granted(key, lease, grant.apply_to(claims), waiters).await,
             Err(error) => {
                 let _ = self.store.release(key, lease).await;
                 Err(denied(error, claims))
@@ -224,7 +228,7 @@ impl Core {
     }
 
     /// Kept before anybody is answered.
-    async fn granted(&self, key: StoreKey, lease: Lease, renewed: Claims) -> Renewed {
+    async fn granted(&self, key: StoreKey, lease: Lease, renewed: Claims, waiters: &Waiters) -> Renewed {
         let granted = renewed.refresh_token.as_ref().map(token_key).filter(|granted| *granted != key);
         // A backend that does not rotate takes the same token again.
         let Some(granted) = granted else {
@@ -236,7 +240,9 @@ impl Core {
             NotAdmitted::from(Outage::of("the refresh"))
         })?;
         let value = value.expose().as_bytes().to_vec();
-        let kept = Kept { spent: key, granted: Some(granted), value, grace: self.keeping.grace };
+        // Whoever hung up comes back with the old cookie, perhaps after a while.
+        let claimed = if waiters.anybody() { Claimed::Already } else { Claimed::NotYet(UNCLAIMED) };
+        let kept = Kept { spent: key, granted: Some(granted), value, grace: self.keeping.grace, claimed };
         match self.store.keep(lease, &kept).await {
             Ok(Written::Yes) => {}
             Ok(Written::LeaseLost) => {

@@ -10,7 +10,10 @@ use std::{
     fmt,
     future::Future,
     hash::Hash,
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -18,11 +21,9 @@ use futures_util::{
     FutureExt as _,
     future::{BoxFuture, Shared},
 };
+use tokio::sync::Notify;
 
-type Flight<V> = Shared<BoxFuture<'static, Result<V, Lost>>>;
-type Flights<K, V> = Arc<Mutex<HashMap<K, Flight<V>>>>;
-
-/// The work ended without a result: it panicked, or the runtime is shutting down.
+/// The work ended without a result: it panicked, nobody waited for it, or the runtime is shutting down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the shared work ended without a result")]
 pub struct Lost;
@@ -30,21 +31,72 @@ pub struct Lost;
 /// Most results that stay for a while.
 const MOST_LINGERING: usize = 50_000;
 
+/// What to do when nobody waits for the work any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abandoned {
+    /// It goes on to its end.
+    GoesOn,
+    /// It is dropped.
+    Stops,
+}
+
+/// Those who wait for one piece of work.
+#[derive(Debug, Default)]
+pub struct Waiters {
+    count: AtomicUsize,
+    left: Notify,
+}
+
+impl Waiters {
+    /// Whether there is anybody.
+    pub fn anybody(&self) -> bool {
+        self.count.load(Ordering::Acquire) > 0
+    }
+
+    fn join(self: &Arc<Self>) -> Waiting {
+        self.count.fetch_add(1, Ordering::AcqRel);
+        Waiting(Arc::clone(self))
+    }
+}
+
+/// One of them.
+struct Waiting(Arc<Waiters>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.left.notify_one();
+        }
+    }
+}
+
+struct Flight<V> {
+    ended: Shared<BoxFuture<'static, Result<V, Lost>>>,
+    waiters: Arc<Waiters>,
+}
+
+type Flights<K, V> = Arc<Mutex<HashMap<K, Flight<V>>>>;
+
+fn lock<K, V>(flights: &Flights<K, V>) -> MutexGuard<'_, HashMap<K, Flight<V>>> {
+    flights.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// Runs work at most once at a time for each key. The keys held are those of work in progress, and of results that
 /// stay for a while.
 pub struct SingleFlight<K, V> {
     flights: Flights<K, V>,
     linger: fn(&V) -> Duration,
+    abandoned: Abandoned,
 }
 
 impl<K, V> SingleFlight<K, V>
 where
-    K: Clone + Eq + Hash + Send + 'static,
+    K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
     /// Nothing under way.
-    pub fn new() -> Self {
-        Self { flights: Arc::default(), linger: |_| Duration::ZERO }
+    pub fn new(abandoned: Abandoned) -> Self {
+        Self { flights: Arc::default(), linger: |_| Duration::ZERO, abandoned }
     }
 
     /// A result also answers those who come within this time after it.
@@ -56,47 +108,62 @@ where
 
     /// Whether work for `key` is in progress, or its result still stays.
     pub fn is_under_way(&self, key: &K) -> bool {
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner).contains_key(key)
+        lock(&self.flights).contains_key(key)
     }
 
-    /// Joins the work under way for `key`, or starts `work`.
+    /// Joins the work under way for `key`, or starts `work`, which is told who waits for it.
     ///
     /// # Errors
     /// [`Lost`] if the work panicked.
-    pub async fn run<F>(&self, key: K, work: F) -> Result<V, Lost>
+    pub async fn run<F>(&self, key: K, work: impl FnOnce(Arc<Waiters>) -> F) -> Result<V, Lost>
     where
         F: Future<Output = V> + Send + 'static,
     {
-        let flight = {
-            let mut flights = self.flights.lock().unwrap_or_else(PoisonError::into_inner);
+        let (ended, _waiting) = {
+            // The lock is held until the entry is in, so `landing` cannot take it out too early.
+            let mut flights = lock(&self.flights);
             if let Some(flight) = flights.get(&key) {
-                flight.clone()
+                (flight.ended.clone(), flight.waiters.join())
             } else {
-                // The lock is held until the entry is in, so `landing` cannot take it out too early.
-                let landing = Landing { flights: Arc::clone(&self.flights), key: key.clone() };
-                let linger = self.linger;
-                let task = tokio::spawn(async move {
-                    let value = work.await;
-                    landing.after(linger(&value));
-                    value
-                });
-                let flight = task.map(|ended| ended.map_err(|_| Lost)).boxed().shared();
-                flights.insert(key, flight.clone());
-                flight
+                let waiters = Arc::new(Waiters::default());
+                let waiting = waiters.join();
+                let work = work(Arc::clone(&waiters));
+                let landing = Landing {
+                    flights: Arc::clone(&self.flights),
+                    key: key.clone(),
+                    waiters: Arc::clone(&waiters),
+                };
+                let task = tokio::spawn(fly(landing, work, self.linger, self.abandoned));
+                let ended = task.map(|ended| ended.unwrap_or(Err(Lost))).boxed().shared();
+                flights.insert(key, Flight { ended: ended.clone(), waiters });
+                (ended, waiting)
             }
         };
-        flight.await
+        ended.await
     }
 }
 
-impl<K, V> Default for SingleFlight<K, V>
+async fn fly<K, V, F>(
+    landing: Landing<K, V>,
+    work: F,
+    linger: fn(&V) -> Duration,
+    abandoned: Abandoned,
+) -> Result<V, Lost>
 where
-    K: Clone + Eq + Hash + Send + 'static,
+    K: Clone + Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
+    F: Future<Output = V> + Send + 'static,
 {
-    fn default() -> Self {
-        Self::new()
-    }
+    let value = match abandoned {
+        Abandoned::GoesOn => work.await,
+        Abandoned::Stops => tokio::select! {
+            biased;
+            value = work => value,
+            () = landing.deserted() => return Err(Lost),
+        },
+    };
+    landing.after(linger(&value));
+    Ok(value)
 }
 
 impl<K, V> fmt::Debug for SingleFlight<K, V> {
@@ -109,15 +176,16 @@ impl<K, V> fmt::Debug for SingleFlight<K, V> {
 struct Landing<K: Eq + Hash, V> {
     flights: Flights<K, V>,
     key: K,
+    waiters: Arc<Waiters>,
 }
 
 impl<K, V> Landing<K, V>
 where
-    K: Eq + Hash + Send + 'static,
+    K: Eq + Hash + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
     fn after(self, linger: Duration) {
-        let lingering = self.flights.lock().unwrap_or_else(PoisonError::into_inner).len();
+        let lingering = lock(&self.flights).len();
         if !linger.is_zero() && lingering < MOST_LINGERING {
             tokio::spawn(async move {
                 tokio::time::sleep(linger).await;
@@ -125,11 +193,39 @@ where
             });
         }
     }
+
+    /// Waits until nobody waits, and takes the entry out before anybody can join.
+    async fn deserted(&self) {
+        loop {
+            self.waiters.left.notified().await;
+            if self.is_deserted() {
+                return;
+            }
+        }
+    }
+
+    fn is_deserted(&self) -> bool {
+        let mut flights = lock(&self.flights);
+        let deserted = !self.waiters.anybody();
+        if deserted {
+            self.take_out(&mut flights);
+        }
+        deserted
+    }
+}
+
+impl<K: Eq + Hash, V> Landing<K, V> {
+    /// This flight's entry, never that of a later one.
+    fn take_out(&self, flights: &mut HashMap<K, Flight<V>>) {
+        if flights.get(&self.key).is_some_and(|flight| Arc::ptr_eq(&flight.waiters, &self.waiters)) {
+            flights.remove(&self.key);
+        }
+    }
 }
 
 impl<K: Eq + Hash, V> Drop for Landing<K, V> {
     fn drop(&mut self) {
-        self.flights.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.key);
+        self.take_out(&mut lock(&self.flights));
     }
 }
 
@@ -153,28 +249,32 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn many_callers_share_one_run() {
         // threat-model R1
-        let flights = SingleFlight::new();
+        let flights = SingleFlight::new(Abandoned::GoesOn);
         let runs = Arc::new(AtomicU32::new(0));
-        let calls = (0..1000).map(|_| flights.run("token", counted(&runs)));
+        let calls = (0..1000).map(|_| flights.run("token", |_| counted(&runs)));
         let results = futures_util::future::join_all(calls).await;
         assert!(results.iter().all(|result| *result == Ok(1)));
-        assert_eq!(flights.run("token", counted(&runs)).await, Ok(2), "a later caller starts anew");
+        assert_eq!(flights.run("token", |_| counted(&runs)).await, Ok(2), "a later caller starts anew");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_cancelled_first_caller_leaves_nobody_waiting() {
-        let flights = Arc::new(SingleFlight::new());
+        let flights = Arc::new(SingleFlight::new(Abandoned::GoesOn));
         let runs = Arc::new(AtomicU32::new(0));
-        let first = tokio::time::timeout(Duration::from_millis(10), flights.run("token", counted(&runs)));
+        let first = tokio::time::timeout(Duration::from_millis(10), flights.run("token", |_| counted(&runs)));
         assert!(first.await.is_err());
-        assert_eq!(flights.run("token", counted(&runs)).await, Ok(1), "joins the run of the one that left");
+        assert_eq!(
+            flights.run("token", |_| counted(&runs)).await,
+            Ok(1),
+            "joins the run of the one that left"
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn work_whose_every_caller_left_still_ends_and_is_forgotten() {
-        let flights = SingleFlight::new();
+        let flights = SingleFlight::new(Abandoned::GoesOn);
         let runs = Arc::new(AtomicU32::new(0));
-        let call = tokio::time::timeout(Duration::from_millis(10), flights.run("token", counted(&runs)));
+        let call = tokio::time::timeout(Duration::from_millis(10), flights.run("token", |_| counted(&runs)));
         assert!(call.await.is_err());
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(runs.load(Ordering::SeqCst), 1);
@@ -184,20 +284,60 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_result_that_stays_answers_those_who_come_soon_after() {
         // threat-model R6
-        let flights = SingleFlight::new().lingering(|_| Duration::from_secs(1));
+        let flights = SingleFlight::new(Abandoned::GoesOn).lingering(|_| Duration::from_secs(1));
         let runs = Arc::new(AtomicU32::new(0));
         for _ in 0..100 {
-            assert_eq!(flights.run("token", counted(&runs)).await, Ok(1));
+            assert_eq!(flights.run("token", |_| counted(&runs)).await, Ok(1));
         }
         tokio::time::sleep(Duration::from_millis(1001)).await;
         assert!(!flights.is_under_way(&"token"));
-        assert_eq!(flights.run("token", counted(&runs)).await, Ok(2));
+        assert_eq!(flights.run("token", |_| counted(&runs)).await, Ok(2));
     }
 
     #[tokio::test]
     async fn a_panic_reaches_every_caller_as_an_error_and_blocks_nothing() {
-        let flights = SingleFlight::<_, u32>::new();
-        assert_eq!(flights.run("token", async { panic!("on purpose") }).await, Err(Lost));
-        assert_eq!(flights.run("token", async { 7 }).await, Ok(7));
+        let flights = SingleFlight::<_, u32>::new(Abandoned::GoesOn);
+        assert_eq!(flights.run("token", |_| async { panic!("on purpose") }).await, Err(Lost));
+        assert_eq!(flights.run("token", |_| async { 7 }).await, Ok(7));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_work_knows_whether_anybody_waits() {
+        let flights = Arc::new(SingleFlight::new(Abandoned::GoesOn));
+        let seen = |waiters: Arc<Waiters>| async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            waiters.anybody()
+        };
+        assert_eq!(flights.run("token", seen).await, Ok(true));
+        let left = tokio::time::timeout(Duration::from_millis(10), flights.run("token", seen));
+        assert!(left.await.is_err());
+        let late = tokio::time::timeout(Duration::from_millis(10), flights.run("token", seen));
+        assert!(late.await.is_err());
+        tokio::time::sleep(Duration::from_millis(95)).await;
+        let ended = Arc::new(AtomicU32::new(9));
+        let told = Arc::clone(&ended);
+        let alone = flights.run("alone", |waiters| async move {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            told.store(u32::from(waiters.anybody()), Ordering::SeqCst);
+            true
+        });
+        assert!(tokio::time::timeout(Duration::from_millis(10), alone).await.is_err());
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(ended.load(Ordering::SeqCst), 0, "nobody waited at the end");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn work_that_stops_with_its_waiters_is_begun_again_by_the_next() {
+        let flights = SingleFlight::new(Abandoned::Stops);
+        let runs = Arc::new(AtomicU32::new(0));
+        let first = tokio::time::timeout(Duration::from_millis(10), flights.run("token", |_| counted(&runs)));
+        assert!(first.await.is_err());
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!((runs.load(Ordering::SeqCst), flights.is_under_way(&"token")), (0, false));
+        let (second, third) = tokio::join!(
+            tokio::time::timeout(Duration::from_millis(10), flights.run("token", |_| counted(&runs))),
+            flights.run("token", |_| counted(&runs))
+        );
+        assert_eq!((second.is_err(), third), (true, Ok(1)), "one who leaves does not stop it for the other");
     }
 }

@@ -71,8 +71,29 @@ pub struct Kept {
     pub granted: Option<StoreKey>,
     /// The sealed result.
     pub value: Vec<u8>,
-    /// How long it stays available.
+    /// How long it stays available once somebody has it.
     pub grace: Duration,
+    /// Whether somebody has it.
+    pub claimed: Claimed,
+}
+
+/// Whether somebody has been given a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimed {
+    /// Yes: the grace time has begun.
+    Already,
+    /// Nobody waited for it any more. It stays for this long, and its grace time begins with the first who claims it.
+    NotYet(Duration),
+}
+
+impl Kept {
+    /// How long it stays, as things stand.
+    pub fn span(&self) -> Duration {
+        match self.claimed {
+            Claimed::Already => self.grace,
+            Claimed::NotYet(span) => span.max(self.grace),
+        }
+    }
 }
 
 /// Whether something was written.

@@ -232,7 +232,8 @@ mod tests {
     async fn renew(store: &Failsafe, spent: StoreKey, granted: StoreKey) {
         let lease = Lease::new();
         assert!(matches!(store.claim(spent, lease, SPAN).await.unwrap(), Claim::Leased(_)));
-        let kept = Kept { spent, granted: Some(granted), value: vec![spent[0]], grace: SPAN };
+        let claimed = hallpass_shared::store::Claimed::Already;
+        let kept = Kept { spent, granted: Some(granted), value: vec![spent[0]], grace: SPAN, claimed };
         assert_eq!(store.keep(lease, &kept).await.unwrap(), Written::Yes);
     }
 

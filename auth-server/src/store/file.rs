@@ -16,7 +16,8 @@ use hallpass_shared::{
     clock::{Clock, UnixTime},
     revocation::Revocation,
     store::{
-        Answer, Claim, Cursor, Kept, Lease, Limit, Memory, Page, Reach, Store, StoreError, StoreKey, Written,
+        Answer, Claim, Claimed, Cursor, Kept, Lease, Limit, Memory, Page, Reach, Store, StoreError, StoreKey,
+        Written,
     },
 };
 use redb::{
@@ -154,7 +155,8 @@ fn result_of(spent: StoreKey, row: &[u8], now: UnixTime) -> Option<(UnixTime, Ke
     let (granted, value) = row.get(8..)?.split_first_chunk::<32>()?;
     let granted = Some(*granted).filter(|granted| *granted != StoreKey::default());
     let end = row_end(row);
-    Some((end, Kept { spent, granted, value: value.to_vec(), grace: end.since(now) }))
+    let (value, grace) = (value.to_vec(), end.since(now));
+    Some((end, Kept { spent, granted, value, grace, claimed: Claimed::Already }))
 }
 
 /// The one that writes.
@@ -253,7 +255,7 @@ impl Store for File {
             if !self.memory.holds(&kept.spent, lease) {
                 return Ok(Written::LeaseLost);
             }
-            let end = self.clock.now().plus(kept.grace);
+            let end = self.clock.now().plus(kept.span());
             self.write(Write::Keep(end, kept.clone())).await?;
             self.memory.keep(lease, kept).await
         })
@@ -334,7 +336,13 @@ mod tests {
         let store = open().unwrap();
         let (spent, granted, held, lease) = ([1; 32], [2; 32], [3; 32], Lease::new());
         let span = Duration::from_mins(1);
-        let kept = Kept { spent, granted: Some(granted), value: b"sealed".to_vec(), grace: span };
+        let kept = Kept {
+            spent,
+            granted: Some(granted),
+            value: b"sealed".to_vec(),
+            grace: span,
+            claimed: Claimed::Already,
+        };
         assert_eq!(store.keep(lease, &kept).await.unwrap(), Written::Yes);
         assert_eq!(store.claim(held, lease, span).await.unwrap(), Claim::Leased(Past::Unknown));
         let until = |seconds| NOW.plus(Duration::from_secs(seconds));

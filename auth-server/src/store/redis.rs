@@ -13,7 +13,8 @@ use hallpass_shared::{
     key::Key,
     revocation::Revocation,
     store::{
-        Answer, Claim, Cursor, Kept, Lease, Limit, Page, Past, Reach, Store, StoreError, StoreKey, Written,
+        Answer, Claim, Claimed, Cursor, Kept, Lease, Limit, Page, Past, Reach, Store, StoreError, StoreKey,
+        Written,
     },
 };
 use redis::{
@@ -158,7 +159,7 @@ impl Store for Redis {
     fn claim(&self, key: StoreKey, lease: Lease, span: Duration) -> Answer<'_, Claim> {
         Box::pin(async move {
             let mut invocation = scripts::CLAIM.prepare_invoke();
-            invocation.key(name("result", &key)).key(name("lease", &key));
+            invocation.key(name("result", &key)).key(name("lease", &key)).key(name("unclaimed", &key));
             invocation.arg(&lease.to_bytes()).arg(milliseconds(span)).arg(MOST_BYTES);
             match self.script::<(u8, Value)>(&invocation).await? {
                 (1, Value::BulkString(value)) => Ok(Claim::Kept(value)),
@@ -179,9 +180,14 @@ impl Store for Redis {
             invocation.key(name("result", &kept.spent)).key(name("lease", &kept.spent));
             invocation.key(name("spent-for", &kept.spent));
             invocation.key(name("spent-for", &kept.granted.unwrap_or_default()));
-            invocation.arg(&lease.to_bytes()).arg(&kept.value).arg(milliseconds(kept.grace));
+            invocation.key(name("unclaimed", &kept.spent));
+            invocation.arg(&lease.to_bytes()).arg(&kept.value).arg(milliseconds(kept.span()));
             invocation.arg(format!("{PREFIX}result:")).arg(URL_SAFE_NO_PAD.encode(kept.spent));
             invocation.arg(u8::from(kept.granted.is_some()));
+            invocation.arg(match kept.claimed {
+                Claimed::Already => 0,
+                Claimed::NotYet(_) => milliseconds(kept.grace),
+            });
             let written: u8 = self.script(&invocation).await?;
             Ok(if written == 1 { Written::Yes } else { Written::LeaseLost })
         })

@@ -3,13 +3,14 @@
 //! Why: for a first look, for tests, and as what the other stores fall back to. It ends with the process.
 
 use std::{
-    collections::{HashMap, VecDeque},
+    collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use super::{
-    Answer, Claim, Cursor, Kept, Lease, Limit, Page, Past, Reach, Store, StoreError, StoreKey, Written,
+    Answer, Claim, Claimed, Cursor, Kept, Lease, Limit, Page, Past, Reach, Store, StoreError, StoreKey,
+    Written,
 };
 use crate::{
     clock::{Clock, UnixTime},
@@ -36,7 +37,7 @@ struct State {
     /// From a granted token to the one that was spent for it.
     spent_for: HashMap<StoreKey, StoreKey>,
     /// Results in the order of their ends.
-    ends: VecDeque<(UnixTime, StoreKey)>,
+    ends: BTreeSet<(UnixTime, StoreKey)>,
     leases: HashMap<StoreKey, (Lease, UnixTime)>,
     counters: HashMap<StoreKey, (u32, UnixTime)>,
     revocations: Vec<(u64, Revocation)>,
@@ -46,6 +47,8 @@ struct State {
 #[derive(Debug)]
 struct KeptResult {
     until: UnixTime,
+    /// Its grace time, if nobody has claimed it yet.
+    unclaimed: Option<Duration>,
     granted: Option<StoreKey>,
     /// Empty once it is superseded.
     value: Arc<[u8]>,
@@ -64,13 +67,13 @@ impl Memory {
         let result =
             state.results.get(key).filter(|result| now <= result.until && !result.value.is_empty())?;
         let (granted, value) = (result.granted, result.value.to_vec());
-        Some(Kept { spent: *key, granted, value, grace: result.until.since(now) })
+        Some(Kept { spent: *key, granted, value, grace: result.until.since(now), claimed: Claimed::Already })
     }
 
     /// Keeps a result that was written elsewhere, whoever holds what lease.
     pub fn put(&self, kept: &Kept) {
         let now = self.clock.now();
-        self.state().put(kept, now.plus(kept.grace), now);
+        self.state().put(kept, now.plus(kept.span()), now);
     }
 
     /// Adds revocations that were written elsewhere.
@@ -91,14 +94,13 @@ impl Memory {
 
 impl State {
     fn put(&mut self, kept: &Kept, until: UnixTime, now: UnixTime) {
-        while self.ends.front().is_some_and(|(end, _)| *end < now) || self.ends.len() >= MOST_RESULTS {
-            let Some((end, key)) = self.ends.pop_front() else { break };
-            if self.results.get(&key).is_some_and(|result| result.until <= end)
-                && let Some(granted) = self.results.remove(&key).and_then(|result| result.granted)
-            {
+        while self.ends.first().is_some_and(|(end, _)| *end < now) || self.ends.len() >= MOST_RESULTS {
+            let Some((_, key)) = self.ends.pop_first() else { break };
+            if let Some(granted) = self.results.remove(&key).and_then(|result| result.granted) {
                 self.spent_for.remove(&granted);
             }
         }
+        self.forget(&kept.spent);
         // Two generations back nothing is given any more (threat-model R3).
         if let Some(before) = self.spent_for.remove(&kept.spent).and_then(|key| self.results.get_mut(&key)) {
             before.value = Arc::default();
@@ -106,9 +108,30 @@ impl State {
         if let Some(granted) = kept.granted {
             self.spent_for.insert(granted, kept.spent);
         }
-        let result = KeptResult { until, granted: kept.granted, value: kept.value.as_slice().into() };
-        self.results.insert(kept.spent, result);
-        self.ends.push_back((until, kept.spent));
+        let unclaimed = matches!(kept.claimed, Claimed::NotYet(_)).then_some(kept.grace);
+        let value = kept.value.as_slice().into();
+        self.results.insert(kept.spent, KeptResult { until, unclaimed, granted: kept.granted, value });
+        self.ends.insert((until, kept.spent));
+    }
+
+    fn forget(&mut self, key: &StoreKey) {
+        let Some(result) = self.results.remove(key) else { return };
+        self.ends.remove(&(result.until, *key));
+        if let Some(granted) = result.granted {
+            self.spent_for.remove(&granted);
+        }
+    }
+
+    /// The first who is given a result begins its grace time.
+    fn claimed(&mut self, key: StoreKey, now: UnixTime) -> Option<Vec<u8>> {
+        let result = self.results.get_mut(&key)?;
+        let value = result.value.to_vec();
+        if let Some(grace) = result.unclaimed.take() {
+            self.ends.remove(&(result.until, key));
+            result.until = result.until.min(now.plus(grace));
+            self.ends.insert((result.until, key));
+        }
+        Some(value)
     }
 
     fn claim(
@@ -119,7 +142,9 @@ impl State {
         now: UnixTime,
     ) -> Result<Claim, StoreError> {
         let past = match self.results.get(&key).filter(|result| now <= result.until) {
-            Some(result) if !result.value.is_empty() => return Ok(Claim::Kept(result.value.to_vec())),
+            Some(result) if !result.value.is_empty() => {
+                return Ok(Claim::Kept(self.claimed(key, now).unwrap_or_default()));
+            }
             Some(_) => Past::Superseded,
             None => Past::Unknown,
         };
@@ -218,7 +243,7 @@ impl Store for Memory {
     }
 
     fn forget(&self, key: StoreKey) -> Answer<'_, ()> {
-        self.state().results.remove(&key);
+        self.state().forget(&key);
         ready(Ok(()))
     }
 
@@ -278,7 +303,14 @@ mod tests {
             spent.iter_mut().zip(number.to_be_bytes()).for_each(|(to, from)| *to = from);
             let mut granted = spent;
             granted[31] = 1;
-            store.put(&Kept { spent, granted: Some(granted), value: vec![1], grace: Duration::from_secs(5) });
+            let grace = Duration::from_secs(5);
+            store.put(&Kept {
+                spent,
+                granted: Some(granted),
+                value: vec![1],
+                grace,
+                claimed: Claimed::Already,
+            });
             if number % 1000 == 0 {
                 clock.advance(Duration::from_secs(1));
             }

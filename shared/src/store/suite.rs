@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use super::{Claim, Cursor, Kept, Lease, Limit, Past, Store, StoreKey, Written};
+use super::{Claim, Claimed, Cursor, Kept, Lease, Limit, Past, Store, StoreKey, Written};
 use crate::{
     clock::UnixTime,
     revocation::{Revocation, RevocationKey},
@@ -20,7 +20,8 @@ fn key(name: &str) -> StoreKey {
 }
 
 fn kept(spent: StoreKey, granted: StoreKey, value: &str) -> Kept {
-    Kept { spent, granted: Some(granted), value: value.as_bytes().to_vec(), grace: GRACE }
+    let value = value.as_bytes().to_vec();
+    Kept { spent, granted: Some(granted), value, grace: GRACE, claimed: Claimed::Already }
 }
 
 /// Runs all cases; `pass` lets time go by.
@@ -30,6 +31,7 @@ fn kept(spent: StoreKey, granted: StoreKey, value: &str) -> Kept {
 pub async fn run(store: &dyn Store, pass: impl AsyncFn(Duration)) {
     one_holds_the_lease(store, &pass).await;
     a_result_is_for_those_who_come_late(store, &pass).await;
+    a_result_that_nobody_has_waits_for_the_first(store, &pass).await;
     a_holder_who_was_replaced_writes_nothing(store, &pass).await;
     two_generations_back_get_nothing(store).await;
     revocations_are_read_in_order(store).await;
@@ -70,6 +72,27 @@ async fn a_result_is_for_those_who_come_late(store: &dyn Store, pass: &impl Asyn
     assert_eq!(store.keep(lease, &kept(token, key("next"), "sealed")).await.unwrap(), Written::Yes);
     let late = store.claim(token, Lease::new(), SPAN).await.unwrap();
     assert_eq!(late, Claim::Kept(b"sealed".to_vec()), "R3");
+    pass(GRACE + Duration::from_secs(1)).await;
+    let later = Lease::new();
+    assert_eq!(
+        store.claim(token, later, SPAN).await.unwrap(),
+        Claim::Leased(Past::Unknown),
+        "R3: grace is over"
+    );
+    store.release(token, later).await.unwrap();
+}
+
+async fn a_result_that_nobody_has_waits_for_the_first(store: &dyn Store, pass: &impl AsyncFn(Duration)) {
+    let (token, lease) = (key("token"), Lease::new());
+    assert_eq!(store.claim(token, lease, SPAN).await.unwrap(), Claim::Leased(Past::Unknown));
+    let nobodys =
+        Kept { claimed: Claimed::NotYet(Duration::from_hours(1)), ..kept(token, key("next"), "sealed") };
+    assert_eq!(store.keep(lease, &nobodys).await.unwrap(), Written::Yes);
+    pass(GRACE + Duration::from_secs(1)).await;
+    for _ in 0..2 {
+        let claim = store.claim(token, Lease::new(), SPAN).await.unwrap();
+        assert_eq!(claim, Claim::Kept(b"sealed".to_vec()));
+    }
     pass(GRACE + Duration::from_secs(1)).await;
     let later = Lease::new();
     assert_eq!(

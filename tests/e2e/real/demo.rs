@@ -83,6 +83,7 @@ async fn the_demo_shows_what_it_promises() {
     browser.arrives_at(&walk.url("admin", "/")).await;
     browser.sees("Adam Správce").await;
     browser.click(".bar [type=submit]").await;
+    browser.sees("to continue to admin.example.localhost").await;
     walk.signed_out_everywhere().await;
 }
 

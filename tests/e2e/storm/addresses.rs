@@ -7,7 +7,7 @@ use hallpass_shared::{
     key::Key,
     revocation::{Revocation, RevocationKey},
     secret::Secret,
-    store::{Claim, Cursor, Kept, Lease, Store as _, Written, suite},
+    store::{Claim, Claimed, Cursor, Kept, Lease, Store as _, Written, suite},
 };
 use hallpass_tests::{SECRET, process::Process, programs::port, redis::Redis};
 
@@ -72,7 +72,13 @@ async fn what_others_write_into_redis_is_not_believed() {
     assert_eq!(page.revocations, [revocation]);
     // A value beyond measure is none.
     let (spent, lease) = ([7; 32], Lease::new());
-    let kept = Kept { spent, granted: None, value: vec![b'x'; 70_000], grace: Duration::from_secs(9) };
+    let kept = Kept {
+        spent,
+        granted: None,
+        value: vec![b'x'; 70_000],
+        grace: Duration::from_secs(9),
+        claimed: Claimed::Already,
+    };
     assert_eq!(store.keep(lease, &kept).await.unwrap(), Written::Yes);
     assert!(matches!(store.claim(spent, lease, Duration::from_secs(9)).await.unwrap(), Claim::Leased(_)));
     // Nor does a key of another type do more than fail.

@@ -23,13 +23,15 @@ pub(crate) struct Plan<'p> {
     pub(crate) skew: &'p str,
     /// TOML beside secret, domain and addresses.
     pub(crate) settings: &'p str,
+    /// TOML within `[backend]`.
+    pub(crate) backend_settings: &'p str,
     /// Variables of the backend.
     pub(crate) backend: &'p [(&'static str, &'p str)],
 }
 
 impl Default for Plan<'_> {
     fn default() -> Self {
-        Self { auths: 1, satellites: 3, skew: "1s", settings: "", backend: &[] }
+        Self { auths: 1, satellites: 3, skew: "1s", settings: "", backend_settings: "", backend: &[] }
     }
 }
 
@@ -55,11 +57,12 @@ impl Fleet {
         let ports: Vec<_> = (0..plan.auths).map(|_| (port(), port())).collect();
         let shared = format!(
             "secret = \"{SECRET}\"\nparent_domain = \"example.localhost\"\nauth_url = \"http://{AUTH}:{}\"\n\
-             refresh.skew = \"{}\"\nadmin.secret = \"{ADMIN_SECRET}\"\n{}\n{}",
+             refresh.skew = \"{}\"\nadmin.secret = \"{ADMIN_SECRET}\"\n{}\n{}\n{}\n",
             ports[0].0,
             plan.skew,
             plan.settings,
-            django.rest()
+            django.rest(),
+            plan.backend_settings
         );
         let mut auths = Vec::new();
         for ports in &ports {

@@ -57,9 +57,10 @@ async fn before_the_backend_has_done_anything_nothing_is_lost() {
 async fn over_redis_another_auth_server_takes_the_lease_over() {
     // threat-model R7
     let redis = Redis::start().await;
-    let settings = format!("store.url = \"{}\"\nbackend.timeout = \"2s\"", redis.url());
-    let mut fleet =
-        Fleet::start(Plan { auths: 2, satellites: 2, settings: &settings, ..Plan::default() }).await;
+    let settings = format!("store.url = \"{}\"", redis.url());
+    let (settings, backend_settings) = (settings.as_str(), "timeout = \"2s\"");
+    let plan = Plan { auths: 2, satellites: 2, settings, backend_settings, ..Plan::default() };
+    let mut fleet = Fleet::start(plan).await;
     let jar = cookies(&fleet.sign_in(USER).await);
     expiry().await;
     let unheard = json!({"mode": "500", "seconds": 20, "paths": REFRESH});

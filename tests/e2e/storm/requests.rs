@@ -90,7 +90,7 @@ async fn two_hundred_people_are_two_hundred_refreshes_and_nobody_is_somebody_els
     const PEOPLE: usize = 200;
     // So many sign-ins take longer than a short access token lives.
     let plan = Plan {
-        settings: "backend.timeout = \"9s\"",
+        backend_settings: "timeout = \"9s\"",
         backend: &[("ACCESS_SECONDS", "40")],
         ..Plan::default()
     };

@@ -10,14 +10,21 @@ use redis::Script;
 /// Everything of ours begins like this.
 pub(super) const PREFIX: &str = "{hallpass}:";
 
-/// Keys: result, lease. Arguments: own lease, its span (ms), most bytes of a result.
+/// Keys: result, lease, its grace time if nobody has claimed it yet. Arguments: own lease, its span (ms), most bytes of a result.
 /// Answers: `[1, result]`, `[2, superseded?]` or `[3, ms]`.
 pub(super) static CLAIM: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
         local kept = false
         if redis.call('STRLEN', KEYS[1]) <= tonumber(ARGV[3]) then kept = redis.call('GET', KEYS[1]) end
-        if kept and #kept > 0 then return {1, kept} end
+        if kept and #kept > 0 then
+            local grace = redis.call('GET', KEYS[3])
+            if grace then
+                redis.call('DEL', KEYS[3])
+                redis.call('PEXPIRE', KEYS[1], grace)
+            end
+            return {1, kept}
+        end
         local held = redis.call('GET', KEYS[2])
         if held and held ~= ARGV[1] then return {3, redis.call('PTTL', KEYS[2])} end
         redis.call('SET', KEYS[2], ARGV[1], 'PX', ARGV[2])
@@ -26,8 +33,9 @@ pub(super) static CLAIM: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Keys: result, lease, what was spent for the spent token, the same for the granted one.
-/// Arguments: own lease, sealed result, grace (ms), prefix of results, spent token, `1` if another was granted.
+/// Keys: result, lease, what was spent for the spent token, the same for the granted one, the grace time of an unclaimed result.
+/// Arguments: own lease, sealed result, how long it stays (ms), prefix of results, spent token, `1` if another was granted, the
+/// grace time (ms) if nobody has claimed it yet.
 /// Answers 1, or 0 if the lease is another's.
 pub(super) static KEEP: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
@@ -41,6 +49,7 @@ pub(super) static KEEP: LazyLock<Script> = LazyLock::new(|| {
             redis.call('SET', ARGV[4] .. before, '', 'XX', 'KEEPTTL')
         end
         if ARGV[6] == '1' then redis.call('SET', KEYS[4], ARGV[5], 'PX', ARGV[3]) end
+        if ARGV[7] ~= '0' then redis.call('SET', KEYS[5], ARGV[7], 'PX', ARGV[3]) end
         redis.call('DEL', KEYS[2])
         return 1
         ",
