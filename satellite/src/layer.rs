@@ -13,7 +13,7 @@ use std::{
 
 use axum::{extract::Request, response::Response};
 use hallpass_shared::{
-    authenticator::{Admission, Authentication, Authenticator, Freshness},
+    authenticator::{Admission, Authentication, Authenticator, Freshness, STALE},
     cookie::{RequestCookies, SetCookies},
     endpoints::Pages as PageAddresses,
     pages::PageKit,
@@ -21,14 +21,11 @@ use hallpass_shared::{
     session::Session,
     token::Claims,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, header};
 use tower::{Layer, Service};
 use url::Url;
 
 use crate::follower::Follower;
-
-/// Marks an answer to a session that could not be renewed in time (threat-model R14).
-const STALE: HeaderName = HeaderName::from_static("hallpass-stale");
 
 /// What a satellite knows; shared by all requests.
 #[derive(Debug)]

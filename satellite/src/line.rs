@@ -34,6 +34,8 @@ const JWKS: &str = "/.well-known/jwks.json";
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Most sign-outs that wait for an auth server.
 const MOST_UNTOLD: usize = 100_000;
+/// As long as there is another address to ask.
+const TIMEOUT_WITH_OTHERS: Duration = Duration::from_secs(3);
 /// What failed sooner than this is tried once more: nobody has begun to work on it.
 const SOON: Duration = Duration::from_secs(1);
 /// Before that.
@@ -228,11 +230,16 @@ impl Line {
         body: &SessionRequest,
         order: &[&Address],
     ) -> Result<Reply, Unanswered> {
-        for address in order.iter().filter(|address| address.breaker.enter().is_ok()) {
+        let there: Vec<_> = order.iter().filter(|address| address.breaker.enter().is_ok()).collect();
+        for (number, address) in there.iter().enumerate() {
             let Ok(url) = address.url.join(path) else { continue };
             let mut request = self.client.post(url).json(body);
             if let Some(bearer) = self.bearers.header() {
                 request = request.header(header::AUTHORIZATION, bearer);
+            }
+            // Another one finds what this one has begun, by their store.
+            if number + 1 < there.len() {
+                request = request.timeout(TIMEOUT_WITH_OTHERS);
             }
             match http_client::send(WHAT, request).await {
                 Ok(reply) if !reply.status.is_server_error() => {

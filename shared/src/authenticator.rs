@@ -6,6 +6,8 @@
 
 use std::{sync::Arc, time::Duration};
 
+use http::HeaderName;
+
 use crate::{
     callbacks::Callbacks,
     clock::{Clock, UnixTime},
@@ -57,6 +59,9 @@ pub struct Admission {
     /// Whether its access token is over and could not be renewed (threat-model R14).
     pub freshness: Freshness,
 }
+
+/// Marks an answer to a session that could not be renewed in time (threat-model R14).
+pub const STALE: HeaderName = HeaderName::from_static("hallpass-stale");
 
 /// Whether what a session says of its user was confirmed lately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -196,7 +201,8 @@ impl Authenticator {
         cookies: RequestCookies<'_>,
     ) -> Result<(Claims, SetCookies), BeginError> {
         let now = self.clock.now();
-        let claims = Claims { auth_time: Some(now), sid: None, ..self.callbacks.sign_in(grant) };
+        let claims = Claims { sid: None, ..self.callbacks.sign_in(grant) };
+        let claims = Claims { auth_time: Some(self.revocations.beginning(&claims, now)), ..claims };
         if claims.subject().is_none() {
             return Err(BeginError::Nobody);
         }

@@ -171,6 +171,12 @@ impl Revocations {
         ends.is_some_and(|ends| began.is_none_or(|began| seconds(began) <= ends.at))
     }
 
+    /// When a session of `claims`' subject that begins `now` is to say it began: after what ended those before it.
+    pub fn beginning(&self, claims: &Claims, now: UnixTime) -> UnixTime {
+        let ends = claims.subject().and_then(|subject| self.ends(RevocationKey::of_subject(subject)));
+        ends.map_or(now, |ends| UnixTime::from_seconds(i64::from(ends.at) + 1).max(now))
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.entries.load(Ordering::Acquire)
@@ -293,6 +299,8 @@ mod tests {
         }));
         assert!(list.covers(&claims("two", -1)));
         assert!(!list.covers(&claims("three", 1)), "a later sign-in is a new session");
+        let within_the_second = list.beginning(&claims("four", 0), NOW);
+        assert!(!list.covers(&Claims { auth_time: Some(within_the_second), ..claims("four", 0) }));
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Redis {
         redis
     }
 
-    /// Starts it again, with what it wrote to its disk: nothing.
+    /// Starts it again, with what it wrote to its disk: nothing, unless it was told to save.
     ///
     /// # Panics
     /// If it does not answer; with what to do about it.

@@ -28,6 +28,8 @@ use tokio::sync::{mpsc, oneshot};
 /// By spent token: the end (seconds, big-endian), the granted token or zeros, the sealed result.
 const RESULTS: TableDefinition<'_, [u8; 32], &[u8]> = TableDefinition::new("results");
 const REVOCATIONS: TableDefinition<'_, u64, [u8; 24]> = TableDefinition::new("revocations");
+/// After so many more revocations those that are over leave.
+const TIDIED: u64 = 100_000;
 /// Writes that wait; beyond it whoever writes waits for a place.
 const QUEUE: usize = 1024;
 
@@ -225,6 +227,10 @@ impl Writer {
                     }
                 }
             }
+        }
+        if last / TIDIED > self.last / TIDIED {
+            let mut revoked = transaction.open_table(REVOCATIONS)?;
+            revoked.retain(|_, bytes| Revocation::from_bytes(&bytes).until >= now)?;
         }
         transaction.commit()?;
         self.last = last;

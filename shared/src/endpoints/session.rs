@@ -11,7 +11,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::{Endpoints, Form, Shared};
 use crate::{
-    authenticator::{Admission, Authentication},
+    authenticator::{Admission, Authentication, Freshness, STALE},
     cookie::{RequestCookies, SetCookies},
     rejection::Rejection,
 };
@@ -30,16 +30,24 @@ pub(super) async fn update(State(endpoints): Shared, headers: HeaderMap, form: F
 
 async fn answer(endpoints: &Endpoints, headers: &HeaderMap) -> Response {
     let empty = || endpoints.dialect.empty_session.to_owned();
+    let mut fresh = Freshness::Fresh;
     let (session, set) = match endpoints.authenticator.authenticate(RequestCookies::new(headers)).await {
-        Authentication::Admitted(Admission { session, set, .. }) => (Some(session), set),
+        Authentication::Admitted(Admission { session, set, freshness, .. }) => {
+            fresh = freshness;
+            (Some(session), set)
+        }
         Authentication::Unavailable { session, .. } => (Some(session), SetCookies::none()),
         Authentication::Anonymous => (None, SetCookies::none()),
         Authentication::Refused { set, .. } => (None, set),
     };
-    match session.map(|session| serde_json::to_string(&session)).transpose() {
-        Ok(body) => json(StatusCode::OK, body.unwrap_or_else(empty), set),
-        Err(_) => Rejection::Internal("a session could not be written as JSON").into_response(),
+    let Ok(body) = session.map(|session| serde_json::to_string(&session)).transpose() else {
+        return Rejection::Internal("a session could not be written as JSON").into_response();
+    };
+    let mut response = json(StatusCode::OK, body.unwrap_or_else(empty), set);
+    if fresh == Freshness::Stale {
+        response.headers_mut().insert(STALE, HeaderValue::from_static("1"));
     }
+    response
 }
 
 fn json(status: StatusCode, body: String, set: SetCookies) -> Response {

@@ -193,3 +193,47 @@ async fn redis_is_paused() {
 async fn redis_is_emptied() {
     redis_is_in(Trouble::Emptied).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_comes_to_the_other_auth_server_after_redis_was_emptied_is_not_signed_out() {
+    // threat-model R8
+    let redis = Redis::start().await;
+    let settings = format!("store.url = \"{}\"", redis.url());
+    let fleet = Fleet::start(Plan { auths: 2, satellites: 2, settings: &settings, ..Plan::default() }).await;
+    let jar = cookies(&fleet.sign_in(USER).await);
+    expiry().await;
+    // The first satellite knows the first auth server, and the second the second.
+    let renewed = fleet.ask(fleet.ports()[0], "/api/auth/session", &jar).await;
+    redis.ask(&["flushall"]).await;
+    let late = fleet.ask(fleet.ports()[1], "/api/auth/session", &jar).await;
+    assert_eq!(who(&late.json()).0, Some(USER), "not known whether it was spent: {late:?}");
+    assert!(late.headers.get(header::SET_COOKIE).is_none());
+    let new = renewed.cookies().unwrap();
+    fleet.until(fleet.ports()[1], &new, |session| who(session) == (Some(USER), None)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_renewal_that_nobody_waited_for_is_there_after_a_pause() {
+    // threat-model R3, R5
+    let plan = Plan {
+        satellites: 2,
+        skew: "6s",
+        settings: "refresh.grace = \"1s\"",
+        backend: &[("ACCESS_SECONDS", "6")],
+        ..Plan::default()
+    };
+    let fleet = Fleet::start(plan).await;
+    let jar = cookies(&fleet.sign_in(USER).await);
+    // The last third of its life: a request begins a renewal, and does not wait for a slow backend.
+    tokio::time::sleep(Duration::from_millis(4500)).await;
+    let slow = json!({"mode": "hang", "seconds": 2, "paths": ["/api/token/refresh/"]});
+    fleet.django.tell("/test/fault", &slow).await;
+    let first = fleet.ask(fleet.ports()[0], "/api/auth/session", &jar).await;
+    assert_eq!((who(&first.json()), first.cookies()), ((Some(USER), None), None));
+    fleet.django.tell("/test/fault", &json!({"mode": "none"})).await;
+    // Much longer than the grace time.
+    tokio::time::sleep(Duration::from_secs(6)).await;
+    let back = fleet.ask(fleet.ports()[1], "/api/auth/session", &jar).await;
+    assert_eq!(who(&back.json()), (Some(USER), None), "{back:?}");
+    assert!(back.cookies().is_some());
+}

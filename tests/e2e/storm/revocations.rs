@@ -221,3 +221,57 @@ async fn what_the_backend_refuses_ends_every_copy_of_the_session() {
     fleet.auths[0].logged("alert", |_| true).await;
     refused_everywhere(&fleet, &owners).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_out_at_a_satellite_waits_for_an_auth_server_that_is_away() {
+    // threat-model T14
+    let mut fleet = fleet(1, "").await;
+    let visitor = fleet.sign_in(USER).await;
+    let copy = cookies(&visitor);
+    fleet.auths[0].kill().await;
+    let mut at_app = Visitor::new(fleet.ports()[0]);
+    at_app.jar = visitor.jar;
+    let answer = at_app.post_form(APP, "/api/auth/signout", &[]).await;
+    assert_eq!(answer.status, StatusCode::SEE_OTHER);
+    fleet.auths[0].start_again().await;
+    for port in [fleet.ports()[0], fleet.ports()[1], fleet.auths[0].port] {
+        fleet.until(port, &copy, |session| *session == json!({})).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_satellite_whose_auth_server_hears_nothing_refuses_too() {
+    // threat-model R8
+    let mut redis = Redis::start().await;
+    let settings = format!("revocation.when_unreachable = \"refuse\"\nstore.url = \"{}\"", redis.url());
+    let fleet = fleet(2, &settings).await;
+    let jar = cookies(&fleet.sign_in(USER).await);
+    let port = fleet.ports()[0];
+    assert_eq!(fleet.ask(port, "/page", &jar).await.status, StatusCode::OK);
+    redis.down().await;
+    // Five seconds on the auth server, and five on the satellite.
+    tokio::time::sleep(Duration::from_secs(13)).await;
+    assert_eq!(fleet.ask(port, "/page", &jar).await.status, StatusCode::SERVICE_UNAVAILABLE);
+    redis.up().await;
+    fleet.until(port, &jar, |session| who(session) == (Some(USER), None)).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn though_redis_comes_back_with_what_it_knew_before() {
+    // threat-model R8
+    let mut redis = Redis::start().await;
+    let mut fleet = fleet(1, &format!("store.url = \"{}\"", redis.url())).await;
+    let mut early = fleet.sign_in(USER).await;
+    let mut late = fleet.sign_in(USER).await;
+    let copy = cookies(&late);
+    sign_out(&mut early, &[]).await;
+    redis.ask(&["save"]).await;
+    sign_out(&mut late, &[]).await;
+    refused_everywhere(&fleet, &copy).await;
+    redis.down().await;
+    redis.up().await;
+    tokio::time::sleep(3 * SECOND).await;
+    fleet.auths[0].kill().await;
+    fleet.auths[0].start_again().await;
+    refused_everywhere(&fleet, &copy).await;
+}
