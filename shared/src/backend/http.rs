@@ -29,7 +29,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use super::{
     BACKEND, BackendError,
     call::{Call, Step},
-    grant::{Misfit, Pointer, Pointers, Presence},
+    grant::{Clocks, Misfit, Pointer, Pointers, Presence},
     reply::{Definite, Protocol, address_of, judge, unusable},
     settings::Reader,
     template::Values,
@@ -232,7 +232,7 @@ impl HttpBackend {
         let reply = http_client::send(BACKEND, request).await?;
         let document = judge(self.protocol, step.call.step, &step.definite, &reply)?;
         step.pointers
-            .grant(document, self.clock.now())
+            .grant(document, Clocks::of(self.clock.now(), &reply.headers))
             .map_err(|misfit| misfitting(step.call.step, &reply, &misfit))
     }
 
