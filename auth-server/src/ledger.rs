@@ -43,24 +43,32 @@ pub(crate) struct Ledger {
 struct Reading {
     cursor: Cursor,
     epoch: Option<String>,
-    /// When it last failed or had lost something.
+    /// When it last could not be read or had lost something, which nobody knows of the time before this process.
     shaken: Option<Instant>,
 }
 
 impl Ledger {
     pub(crate) fn new(list: Arc<Revocations>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         let feed = Arc::new(Feed::new(Arc::clone(&list), Arc::clone(&clock)));
-        let (unwritten, reading) = (Mutex::default(), tokio::sync::Mutex::default());
+        let unwritten = Mutex::default();
+        let reading = Reading { shaken: Some(Instant::now()), ..Reading::default() };
+        let reading = tokio::sync::Mutex::new(reading);
         Self { list, store, clock, feed, unwritten, reading }
     }
 
-    /// Carries on what has ended: durable when this returns, unless the store is away.
-    pub(crate) async fn publish(&self, revocations: &[Revocation]) {
+    /// Carries on what has ended: durable when this returns, unless the store is away. Whoever calls may go away; it is
+    /// carried on all the same.
+    pub(crate) async fn publish(self: &Arc<Self>, revocations: &[Revocation]) {
         for revocation in revocations {
             self.list.revoke(*revocation);
         }
         self.feed.push(revocations);
-        if let Err(error) = self.store.revoke(revocations).await {
+        let (ledger, revocations) = (Arc::clone(self), revocations.to_vec());
+        let _ = tokio::spawn(async move { ledger.write(revocations).await }).await;
+    }
+
+    async fn write(&self, revocations: Vec<Revocation>) {
+        if let Err(error) = self.store.revoke(&revocations).await {
             tracing::error!(
                 event = "store",
                 error = causes(&error),
@@ -68,12 +76,12 @@ impl Ledger {
             );
             let mut unwritten = self.unwritten();
             let room = MOST_UNWRITTEN.saturating_sub(unwritten.len());
-            unwritten.extend(revocations.iter().take(room));
+            unwritten.extend(revocations.into_iter().take(room));
         }
     }
 
     /// What satellites still knew of and this process did not.
-    pub(crate) async fn learn(&self, revocations: &[Revocation]) {
+    pub(crate) async fn learn(self: &Arc<Self>, revocations: &[Revocation]) {
         let news: Vec<_> = revocations.iter().filter(|known| self.list.revoke(**known)).copied().collect();
         if !news.is_empty() {
             tracing::info!(event = "revocations", count = news.len(), "a satellite remembered sign-outs");
@@ -126,7 +134,8 @@ impl Ledger {
         }
         let read = self.read().await;
         let shaken = self.reading.lock().await.shaken;
-        read.is_ok() && shaken.is_none_or(|at| at.elapsed() > span)
+        let failed = self.store.last_failed();
+        read.is_ok() && shaken.is_none_or(|at| at.elapsed() > span) && failed.is_none_or(|ago| ago > span)
     }
 
     /// Keeps list and store alike, for ever.

@@ -4,7 +4,7 @@
 //! second, after a restart of either side, and by any auth server that can be reached. How long ago it was last told is
 //! known, too; what follows from that is a setting (R8).
 
-use std::{collections::HashSet, sync::Arc, time::Duration};
+use std::{collections::HashMap, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use hallpass_shared::{
@@ -62,7 +62,7 @@ struct Listener {
     /// A node, and how far it was heard.
     position: Option<(String, u64)>,
     /// What a node that is new to us has told so far, until it has told all.
-    snapshot: Option<HashSet<RevocationKey>>,
+    snapshot: Option<HashMap<RevocationKey, Revocation>>,
 }
 
 impl Listener {
@@ -132,11 +132,11 @@ impl Listener {
             && self.position.as_ref().is_none_or(|(known, _)| *known != node)
         {
             self.position = Some((node, 0));
-            self.snapshot = Some(HashSet::new());
+            self.snapshot = Some(HashMap::new());
         }
         let told = unpack(&line.revoked);
         if let Some(snapshot) = &mut self.snapshot {
-            snapshot.extend(told.iter().map(|revocation| revocation.key));
+            snapshot.extend(told.iter().map(|revocation| (revocation.key, *revocation)));
         }
         for revocation in told {
             self.list.revoke(revocation);
@@ -145,7 +145,11 @@ impl Listener {
         if let (Some(cursor), Some((_, after))) = (line.cursor, &mut self.position) {
             *after = cursor;
             if let Some(snapshot) = self.snapshot.take() {
-                let missing = self.list.parts().flatten().filter(|known| !snapshot.contains(&known.key));
+                let less =
+                    |told: &Revocation, known: &Revocation| told.at < known.at || told.until < known.until;
+                let missing = self.list.parts().flatten();
+                let missing =
+                    missing.filter(|known| snapshot.get(&known.key).is_none_or(|told| less(told, known)));
                 self.tell(&missing.collect::<Vec<_>>()).await?;
             }
             self.list.heard(self.line.clock().now());

@@ -7,7 +7,6 @@
 //! result of another (R9).
 
 use std::{
-    fmt,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -21,50 +20,19 @@ use futures_util::future::BoxFuture;
 use crate::{
     breaker::{Breaker, jittered},
     clock::Clock,
-    dialect::Dialect,
     key::{digest, log_id},
     refresh::{Due, Grant, Refresher},
     refusal::{NotAdmitted, Outage, Refusal},
-    secret::{Secret, SecretRing},
+    secret::Secret,
     single_flight::{Abandoned, SingleFlight, Waiters},
     store::{Claim, Claimed, Kept, Lease, Past, Store, StoreKey, Written},
     telemetry::{carried, causes},
     token::{Claims, Codec, SealError, SealedToken},
 };
 
-/// Why a backend granted nothing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BackendError {
-    /// Definitely not: wrong credentials, or a refresh token that is dead.
-    #[error("the backend denied it")]
-    Denied,
-    /// The backend asks to wait that long.
-    #[error("the backend asks for a pause")]
-    Throttled(Duration),
-    /// No answer, or none that can be understood. It says nothing about password or token.
-    #[error(transparent)]
-    Unavailable(#[from] Outage),
-}
+mod source;
 
-/// Trades refresh tokens for new tokens.
-pub trait TokenSource: fmt::Debug + Send + Sync {
-    /// To be called once for each token: a backend may take a second use for theft (threat-model R1).
-    fn trade<'a>(&'a self, refresh_token: &'a Secret) -> BoxFuture<'a, Result<Grant, BackendError>>;
-
-    /// How long a request waits for a renewal, which goes on without it.
-    fn patience(&self) -> Duration;
-}
-
-/// How results are sealed, and how long they stay.
-#[derive(Clone, Debug)]
-pub struct Keeping {
-    /// How sealed tokens look.
-    pub dialect: Dialect,
-    /// What seals them.
-    pub ring: SecretRing,
-    /// How long a result stays available to requests with the old cookie.
-    pub grace: Duration,
-}
+pub use source::{BackendError, Keeping, TokenSource};
 
 type Renewed = Result<Arc<Claims>, NotAdmitted>;
 
@@ -133,33 +101,49 @@ pub fn token_key(token: &Secret) -> StoreKey {
     digest("hallpass refresh token", token.expose())
 }
 
+/// A result that waited for long may need renewing itself.
+const GENERATIONS: usize = 3;
+
 impl Refresher for Renewal {
     fn refresh<'a>(&'a self, claims: &'a Claims, due: Due) -> BoxFuture<'a, Result<Claims, NotAdmitted>> {
         Box::pin(async move {
-            let Some(token) = claims.refresh_token.clone() else {
-                return Err(Refusal::RefreshTokenExpired.into());
-            };
-            let key = token_key(&token);
-            if due == Due::Soon && self.flights.is_under_way(&key) {
-                return Err(Outage::of("the renewal under way").into());
+            let mut renewed = self.once(claims, due).await?;
+            for _ in 1..GENERATIONS {
+                let now = self.core.clock.now();
+                if renewed.access_token_end().is_none_or(|end| now < end) {
+                    break;
+                }
+                renewed = self.once(&renewed, Due::Now).await?;
             }
-            let (core, claims) = (Arc::clone(&self.core), claims.clone());
-            let work = |waiters: Arc<Waiters>| {
-                carried(async move { core.renew(key, &token, (&claims, &waiters)).await })
-            };
-            let renewed =
-                tokio::time::timeout(self.core.source.patience(), self.flights.run(key, work)).await;
-            // A slow backend has perhaps spent the token: whoever comes later finds what it granted (threat-model R5).
-            let Ok(renewed) = renewed else { return Err(Outage::of("the backend").into()) };
-            renewed.unwrap_or(Err(Outage::of("the refresh").into())).map(|claims| Claims::clone(&claims))
+            Ok(renewed)
         })
+    }
+}
+
+impl Renewal {
+    async fn once(&self, claims: &Claims, due: Due) -> Result<Claims, NotAdmitted> {
+        let Some(token) = claims.refresh_token.clone() else {
+            return Err(Refusal::RefreshTokenExpired.into());
+        };
+        let key = token_key(&token);
+        if due == Due::Soon && self.flights.is_under_way(&key) {
+            return Err(Outage::of("the renewal under way").into());
+        }
+        let (core, claims) = (Arc::clone(&self.core), claims.clone());
+        let work = |waiters: Arc<Waiters>| {
+            carried(async move { core.renew(key, &token, (&claims, &waiters)).await })
+        };
+        let renewed = tokio::time::timeout(self.core.source.patience(), self.flights.run(key, work)).await;
+        // A slow backend has perhaps spent the token: whoever comes later finds what it granted (threat-model R5).
+        let Ok(renewed) = renewed else { return Err(Outage::of("the backend").into()) };
+        renewed.unwrap_or(Err(Outage::of("the refresh").into())).map(|claims| Claims::clone(&claims))
     }
 }
 
 impl Core {
     async fn renew(&self, key: StoreKey, token: &Secret, (claims, waiters): (&Claims, &Waiters)) -> Renewed {
         let lease = Lease::new();
-        if let Some(kept) = self.kept_or_leased(key, lease).await? {
+        if let Some(kept) = self.kept_or_leased(key, lease, waiters).await? {
             count("kept");
             return Ok(Arc::new(kept));
         }
@@ -177,14 +161,20 @@ impl Core {
     }
 
     /// What another has made already, or the right to make it.
-    async fn kept_or_leased(&self, key: StoreKey, lease: Lease) -> Result<Option<Claims>, NotAdmitted> {
+    async fn kept_or_leased(
+        &self,
+        key: StoreKey,
+        lease: Lease,
+        waiters: &Waiters,
+    ) -> Result<Option<Claims>, NotAdmitted> {
         let unknown = |error: &crate::store::StoreError| {
             tracing::error!(event = "store", error = causes(error), "a renewal could not be begun");
             NotAdmitted::from(Outage::of("the store"))
         };
         let mut look = LOOK;
         let mut waited = Duration::ZERO;
-        while waited < LONGEST_WAIT {
+        // A result is not claimed for nobody.
+        while waited < LONGEST_WAIT && (waiters.anybody() || waited.is_zero()) {
             match self.store.claim(key, lease, self.lease_span()).await.map_err(|error| unknown(&error))? {
                 Claim::Kept(value) => match self.opened(&key, value) {
                     Some(claims) => return Ok(Some(claims)),

@@ -16,65 +16,12 @@ use std::{
 
 use tokio::sync::Notify;
 
-use crate::{clock::UnixTime, key::digest, refusal::Outage, token::Claims};
+use crate::{clock::UnixTime, refusal::Outage, token::Claims};
 
-/// The digest of a session id or of a subject.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct RevocationKey([u8; 16]);
+mod entry;
 
-impl RevocationKey {
-    /// For the session `sid`.
-    pub fn of_session(sid: &str) -> Self {
-        Self::of("hallpass sid", sid)
-    }
-
-    /// For all sessions of `subject` so far.
-    pub fn of_subject(subject: &str) -> Self {
-        Self::of("hallpass sub", subject)
-    }
-
-    fn of(label: &str, text: &str) -> Self {
-        let mut half = [0; 16];
-        half.iter_mut().zip(digest(label, text)).for_each(|(to, from)| *to = from);
-        Self(half)
-    }
-}
-
-/// The end of a session, or of all sessions of a subject that began up to a moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Revocation {
-    /// Which.
-    pub key: RevocationKey,
-    /// Sessions of up to this moment are over.
-    pub at: UnixTime,
-    /// After this moment no such session can live, so the entry may go.
-    pub until: UnixTime,
-}
-
-impl Revocation {
-    /// 16 bytes of the key and twice a big-endian `u32` of seconds since 1970.
-    pub fn to_bytes(self) -> [u8; 24] {
-        let mut bytes = [0; 24];
-        let parts = [&self.key.0[..], &seconds(self.at).to_be_bytes(), &seconds(self.until).to_be_bytes()];
-        bytes.iter_mut().zip(parts.concat()).for_each(|(to, from)| *to = from);
-        bytes
-    }
-
-    /// What [`Revocation::to_bytes`] wrote.
-    pub fn from_bytes(bytes: &[u8; 24]) -> Self {
-        let (key, times) = bytes.split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
-        let time = |at: usize| {
-            let four = times.get(at..).and_then(|rest| rest.first_chunk::<4>());
-            UnixTime::from_seconds(four.map_or(0, |four| u32::from_be_bytes(*four)).into())
-        };
-        Self { key: RevocationKey(*key), at: time(0), until: time(4) }
-    }
-}
-
-/// Good until the year 2106.
-fn seconds(time: UnixTime) -> u32 {
-    u32::try_from(time.as_seconds().max(0)).unwrap_or(u32::MAX)
-}
+use entry::seconds;
+pub use entry::{Revocation, RevocationKey};
 
 /// Parts of the list, so that a writer keeps few readers waiting and growing moves little at a time.
 const SHARDS: usize = 64;

@@ -10,10 +10,7 @@ use std::{
     fmt,
     future::Future,
     hash::Hash,
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -21,7 +18,10 @@ use futures_util::{
     FutureExt as _,
     future::{BoxFuture, Shared},
 };
-use tokio::sync::Notify;
+
+mod waiters;
+
+pub use waiters::Waiters;
 
 /// The work ended without a result: it panicked, nobody waited for it, or the runtime is shutting down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -38,36 +38,6 @@ pub enum Abandoned {
     GoesOn,
     /// It is dropped.
     Stops,
-}
-
-/// Those who wait for one piece of work.
-#[derive(Debug, Default)]
-pub struct Waiters {
-    count: AtomicUsize,
-    left: Notify,
-}
-
-impl Waiters {
-    /// Whether there is anybody.
-    pub fn anybody(&self) -> bool {
-        self.count.load(Ordering::Acquire) > 0
-    }
-
-    fn join(self: &Arc<Self>) -> Waiting {
-        self.count.fetch_add(1, Ordering::AcqRel);
-        Waiting(Arc::clone(self))
-    }
-}
-
-/// One of them.
-struct Waiting(Arc<Waiters>);
-
-impl Drop for Waiting {
-    fn drop(&mut self) {
-        if self.0.count.fetch_sub(1, Ordering::AcqRel) == 1 {
-            self.0.left.notify_one();
-        }
-    }
 }
 
 struct Flight<V> {
@@ -197,7 +167,7 @@ where
     /// Waits until nobody waits, and takes the entry out before anybody can join.
     async fn deserted(&self) {
         loop {
-            self.waiters.left.notified().await;
+            self.waiters.all_left().await;
             if self.is_deserted() {
                 return;
             }

@@ -13,11 +13,12 @@ use hallpass_shared::{
     clock::Clock,
     revocation::Revocation,
     store::{
-        Answer, Claim, Cursor, Kept, Lease, Limit, Memory, Page, Past, Reach, Store, StoreError, StoreKey,
-        Written,
+        Answer, Claim, Claimed, Cursor, Kept, Lease, Limit, Memory, Page, Past, Reach, Store, StoreError,
+        StoreKey, Written,
     },
     telemetry::causes,
 };
+use tokio::time::Instant;
 
 /// A store with a spare.
 #[derive(Debug)]
@@ -26,12 +27,13 @@ pub struct Failsafe {
     spare: Memory,
     /// Why the last operation failed; nothing if it did not.
     broken: Mutex<Option<String>>,
+    failed: Mutex<Option<Instant>>,
 }
 
 impl Failsafe {
     /// Over `store`.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, spare: Memory::new(clock), broken: Mutex::default() }
+        Self { store, spare: Memory::new(clock), broken: Mutex::default(), failed: Mutex::default() }
     }
 
     /// Tells the log when the store breaks and when it is back, not each time.
@@ -55,6 +57,7 @@ impl Failsafe {
                     );
                 }
                 *broken = Some(cause);
+                *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
                 metrics::gauge!("hallpass_store_up").set(0);
                 metrics::counter!("hallpass_store_failures_total").increment(1);
             }
@@ -85,8 +88,10 @@ impl Store for Failsafe {
     fn keep<'a>(&'a self, lease: Lease, kept: &'a Kept) -> Answer<'a, Written> {
         Box::pin(async move {
             let written = self.heard(self.store.keep(lease, kept).await);
-            // Also what was granted to one whose lease an emptied store has forgotten.
-            self.spare.put(kept);
+            // Also what was granted to one whose lease an emptied store has forgotten. How long a result that nobody has
+            // yet stays is the store's to say, as long as it has it.
+            let claimed = if written.is_err() { kept.claimed } else { Claimed::Already };
+            self.spare.put(&Kept { claimed, ..kept.clone() });
             self.spare.release(kept.spent, lease).await?;
             if written.is_err() {
                 let _ = self.store.release(kept.spent, lease).await;
@@ -132,6 +137,10 @@ impl Store for Failsafe {
             let _ = self.heard(self.store.give_back(limits).await);
             self.spare.give_back(limits).await
         })
+    }
+
+    fn last_failed(&self) -> Option<Duration> {
+        self.failed.lock().unwrap_or_else(PoisonError::into_inner).map(|at| at.elapsed())
     }
 
     fn reach(&self) -> Reach {
@@ -232,7 +241,7 @@ mod tests {
     async fn renew(store: &Failsafe, spent: StoreKey, granted: StoreKey) {
         let lease = Lease::new();
         assert!(matches!(store.claim(spent, lease, SPAN).await.unwrap(), Claim::Leased(_)));
-        let claimed = hallpass_shared::store::Claimed::Already;
+        let claimed = Claimed::Already;
         let kept = Kept { spent, granted: Some(granted), value: vec![spent[0]], grace: SPAN, claimed };
         assert_eq!(store.keep(lease, &kept).await.unwrap(), Written::Yes);
     }
