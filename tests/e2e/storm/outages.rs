@@ -236,4 +236,32 @@ async fn a_renewal_that_nobody_waited_for_is_there_after_a_pause() {
     let back = fleet.ask(fleet.ports()[1], "/api/auth/session", &jar).await;
     assert_eq!(who(&back.json()), (Some(USER), None), "{back:?}");
     assert!(back.cookies().is_some());
+    assert!(
+        !back.headers.contains_key("hallpass-stale"),
+        "it was renewed once more, since it had waited for long"
+    );
+    // Now that somebody has it, its grace time is as long as any.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert_eq!(fleet.session(fleet.ports()[1], &jar).await, json!({}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_that_takes_no_writes_signs_nobody_out() {
+    // threat-model R8
+    let redis = Redis::start().await;
+    let settings = format!("store.url = \"{}\"", redis.url());
+    let fleet = Fleet::start(Plan { auths: 2, satellites: 2, settings: &settings, ..Plan::default() }).await;
+    let jar = cookies(&fleet.sign_in(USER).await);
+    expiry().await;
+    redis.ask(&["config", "set", "maxmemory", "1"]).await;
+    let renewed = fleet.ask(fleet.ports()[0], "/api/auth/session", &jar).await;
+    assert_eq!(who(&renewed.json()), (Some(USER), None));
+    let late = fleet.ask(fleet.ports()[1], "/api/auth/session", &jar).await;
+    assert_eq!(who(&late.json()).0, Some(USER), "{late:?}");
+    assert!(late.headers.get(header::SET_COOKIE).is_none());
+    redis.ask(&["config", "set", "maxmemory", "0"]).await;
+    let new = renewed.cookies().unwrap();
+    for port in fleet.ports() {
+        fleet.until(port, &new, |session| who(session) == (Some(USER), None)).await;
+    }
 }

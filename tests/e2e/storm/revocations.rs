@@ -275,3 +275,20 @@ async fn though_redis_comes_back_with_what_it_knew_before() {
     fleet.auths[0].start_again().await;
     refused_everywhere(&fleet, &copy).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn though_the_browser_hangs_up_while_redis_is_paused() {
+    // threat-model T14
+    let redis = Redis::start().await;
+    let fleet = fleet(2, &format!("store.url = \"{}\"", redis.url())).await;
+    let mut visitor = fleet.sign_in(USER).await;
+    let copy = cookies(&visitor);
+    visitor.csrf_token(AUTH).await;
+    redis.signal("STOP").await;
+    let left = tokio::time::timeout(Duration::from_millis(200), sign_out(&mut visitor, &[])).await;
+    assert!(left.is_err(), "it hung up before the answer");
+    redis.signal("CONT").await;
+    for port in [fleet.ports()[0], fleet.ports()[1], fleet.auths[1].port] {
+        fleet.until(port, &copy, |session| *session == json!({})).await;
+    }
+}
