@@ -6,6 +6,7 @@
 
 mod addresses;
 mod fleet;
+mod guesses;
 mod kills;
 mod outages;
 mod requests;
