@@ -146,6 +146,7 @@ impl Ledger {
                 let _ = self.read().await;
             }
             self.write_again().await;
+            self.list.show_age(self.clock.now());
             tokio::time::sleep(LOOK).await;
         }
     }

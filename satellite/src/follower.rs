@@ -79,6 +79,7 @@ impl Listener {
                 tracing::warn!(event = "feed", problem, "the feed of sign-outs broke off; listening again");
             }
             metrics::counter!("hallpass_feed_breaks_total").increment(1);
+            self.list.show_age(self.line.clock().now());
             tokio::time::sleep(jittered(pause)).await;
         }
     }
@@ -154,6 +155,7 @@ impl Listener {
             }
             self.list.heard(self.line.clock().now());
         }
+        self.list.show_age(self.line.clock().now());
         let untold = self.line.untold();
         if !untold.is_empty() {
             self.tell(&untold).await?;

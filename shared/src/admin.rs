@@ -52,7 +52,6 @@ impl Finding {
     pub fn revocations(list: &Revocations, now: UnixTime, detail: &str) -> Self {
         const NAME: &str = "revocations";
         let Some((age, allow)) = list.unheard_for(now) else { return Self::good(NAME, detail) };
-        metrics::gauge!("hallpass_revocations_age_seconds").set(age.as_secs_f64());
         if age > allow {
             let problem = "admitting nobody, since sign-outs were not heard of for";
             return Self::bad(NAME, format!("{problem} {} s; {detail}", age.as_secs()));

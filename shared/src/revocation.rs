@@ -201,6 +201,14 @@ impl Revocations {
         Some((now.since(UnixTime::from_seconds(news.heard.load(Ordering::Relaxed))), news.allow))
     }
 
+    /// Tells the metrics how old the list is.
+    pub fn show_age(&self, now: UnixTime) {
+        if let Some((age, _)) = self.unheard_for(now) {
+            metrics::gauge!("hallpass_revocations_age_seconds").set(age.as_secs_f64());
+        }
+        metrics::gauge!("hallpass_revocations").set(u32::try_from(self.len()).unwrap_or(u32::MAX));
+    }
+
     fn ends(&self, key: RevocationKey) -> Option<Ends> {
         self.shard(&key)?.read().unwrap_or_else(PoisonError::into_inner).get(&key).copied()
     }

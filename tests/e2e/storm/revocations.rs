@@ -169,6 +169,9 @@ async fn a_satellite_that_hears_nothing_refuses_where_that_was_asked_for() {
     assert!(refused.headers.contains_key("retry-after") && refused.cookies().is_none());
     let ready = fleet.satellites[0].ask_admin("/readyz").await;
     assert_eq!(ready.status, StatusCode::SERVICE_UNAVAILABLE, "{}", ready.body);
+    let metrics = fleet.satellites[0].ask_admin("/metrics").await.body;
+    let age = metrics.lines().find_map(|line| line.strip_prefix("hallpass_revocations_age_seconds "));
+    assert!(age.is_some_and(|age| age.parse::<f64>().unwrap() >= 5.0), "{age:?}");
     fleet.auths[0].start_again().await;
     let mut status = StatusCode::SERVICE_UNAVAILABLE;
     for _ in 0..100 {
