@@ -113,7 +113,12 @@ impl Refresher for Renewal {
                 if renewed.access_token_end().is_none_or(|end| now < end) {
                     break;
                 }
-                renewed = self.once(&renewed, Due::Now).await?;
+                match self.once(&renewed, Due::Now).await {
+                    Ok(next) => renewed = next,
+                    // It has been claimed: whoever asked must carry it home, or it is lost with its grace time.
+                    Err(NotAdmitted::Unavailable(_)) => break,
+                    Err(refused) => return Err(refused),
+                }
             }
             Ok(renewed)
         })

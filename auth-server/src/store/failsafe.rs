@@ -13,8 +13,8 @@ use hallpass_shared::{
     clock::Clock,
     revocation::Revocation,
     store::{
-        Answer, Claim, Claimed, Cursor, Kept, Lease, Limit, Memory, Page, Past, Reach, Store, StoreError,
-        StoreKey, Written,
+        Answer, Claim, Cursor, Kept, Lease, Limit, Memory, Page, Past, Reach, Store, StoreError, StoreKey,
+        Written,
     },
     telemetry::causes,
 };
@@ -28,12 +28,19 @@ pub struct Failsafe {
     /// Why the last operation failed; nothing if it did not.
     broken: Mutex<Option<String>>,
     failed: Mutex<Option<Instant>>,
+    epoch: Mutex<Option<String>>,
 }
 
 impl Failsafe {
     /// Over `store`.
     pub fn new(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
-        Self { store, spare: Memory::new(clock), broken: Mutex::default(), failed: Mutex::default() }
+        Self {
+            store,
+            spare: Memory::new(clock),
+            broken: Mutex::default(),
+            failed: Mutex::default(),
+            epoch: Mutex::default(),
+        }
     }
 
     /// Tells the log when the store breaks and when it is back, not each time.
@@ -72,14 +79,21 @@ impl Store for Failsafe {
             match self.heard(self.store.claim(key, lease, span).await) {
                 // It may have been emptied, or been away when this was to be kept.
                 Ok(claim @ (Claim::Leased(Past::Unknown) | Claim::Busy(_))) => {
-                    let Some(kept) = self.spare.kept(&key) else { return Ok(claim) };
+                    // One that nobody had yet may have been claimed elsewhere since, unless the store has lost it.
+                    let may_be = self.last_failed().is_some() || !self.spare.is_unclaimed(&key);
+                    let Some(kept) = self.spare.kept(&key).filter(|_| may_be) else { return Ok(claim) };
                     if let Claim::Leased(_) = claim {
                         // Now it is there for the others, too.
                         let _ = self.store.keep(lease, &kept).await;
                     }
                     Ok(Claim::Kept(kept.value))
                 }
-                Ok(claim) => Ok(claim),
+                Ok(claim) => {
+                    if let Claim::Kept(_) = claim {
+                        self.spare.begin_grace(key);
+                    }
+                    Ok(claim)
+                }
                 Err(_) => self.spare.claim(key, lease, span).await,
             }
         })
@@ -88,10 +102,8 @@ impl Store for Failsafe {
     fn keep<'a>(&'a self, lease: Lease, kept: &'a Kept) -> Answer<'a, Written> {
         Box::pin(async move {
             let written = self.heard(self.store.keep(lease, kept).await);
-            // Also what was granted to one whose lease an emptied store has forgotten. How long a result that nobody has
-            // yet stays is the store's to say, as long as it has it.
-            let claimed = if written.is_err() { kept.claimed } else { Claimed::Already };
-            self.spare.put(&Kept { claimed, ..kept.clone() });
+            // Also what was granted to one whose lease an emptied store has forgotten.
+            self.spare.put(kept);
             self.spare.release(kept.spent, lease).await?;
             if written.is_err() {
                 let _ = self.store.release(kept.spent, lease).await;
@@ -120,7 +132,15 @@ impl Store for Failsafe {
     }
 
     fn revocations<'a>(&'a self, cursor: &'a Cursor) -> Answer<'a, Page> {
-        Box::pin(async move { self.heard(self.store.revocations(cursor).await) })
+        Box::pin(async move {
+            let page = self.heard(self.store.revocations(cursor).await)?;
+            let mut epoch = self.epoch.lock().unwrap_or_else(PoisonError::into_inner);
+            if epoch.as_ref().is_some_and(|epoch| *epoch != page.epoch) {
+                *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+            }
+            *epoch = Some(page.epoch.clone());
+            Ok(page)
+        })
     }
 
     fn count<'a>(&'a self, limits: &'a [Limit]) -> Answer<'a, Result<(), Duration>> {
@@ -241,7 +261,7 @@ mod tests {
     async fn renew(store: &Failsafe, spent: StoreKey, granted: StoreKey) {
         let lease = Lease::new();
         assert!(matches!(store.claim(spent, lease, SPAN).await.unwrap(), Claim::Leased(_)));
-        let claimed = Claimed::Already;
+        let claimed = hallpass_shared::store::Claimed::Already;
         let kept = Kept { spent, granted: Some(granted), value: vec![spent[0]], grace: SPAN, claimed };
         assert_eq!(store.keep(lease, &kept).await.unwrap(), Written::Yes);
     }

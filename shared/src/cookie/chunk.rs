@@ -39,7 +39,12 @@ impl<'h> Chunks<'h> {
         let ways = (1..=count).rev().flat_map(|length| {
             let parts = self.parts.get(..length).unwrap_or_default();
             let twice = parts.iter().filter(|part| part.len() > 1).count();
-            (0..1_usize << twice).map(move |choice| pick(parts, choice))
+            // Whole sets first: all of those that came first, then all of the others.
+            let last = (1_usize << twice) - 1;
+            let choices =
+                (0..=last).map(move |number| if number == 1 { last } else { number.saturating_sub(1) });
+            let choices = choices.map(move |choice| if last == 0 { 0 } else { choice });
+            choices.map(move |choice| pick(parts, choice))
         });
         ways.take(MAX_WAYS)
     }
@@ -97,6 +102,8 @@ mod tests {
         assert_eq!(joins(&[(0, "a"), (2, "c")]), ["a"]);
         assert_eq!(joins(&[(1, "b")]), [""; 0]);
         assert_eq!(joins(&[(0, "a"), (0, "x"), (0, "y"), (1, "b")]), ["ab", "xb", "a", "x"]);
+        let old_and_new = joins(&[(0, "x"), (1, "y"), (2, "z"), (0, "a"), (1, "b"), (2, "c")]);
+        assert_eq!(old_and_new.get(..2).unwrap(), ["xyz", "abc"], "whole sets first");
         assert_eq!(joins(&[(0, "a"), (8, "x"), (99, "y")]), ["a"]);
         assert_eq!(joins(&[]), [""; 0]);
         let twice: Vec<_> = (0..99).flat_map(|index| [(index, "a"), (index, "b"), (index, "c")]).collect();

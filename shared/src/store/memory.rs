@@ -45,6 +45,12 @@ impl Memory {
         self.state().results.get(key).is_some_and(|result| result.unclaimed.is_some())
     }
 
+    /// Somebody was given the result under `key` elsewhere.
+    pub fn begin_grace(&self, key: StoreKey) {
+        let now = self.clock.now();
+        self.state().claimed(key, now);
+    }
+
     /// The token that was spent for `granted`.
     pub fn spent_for(&self, granted: &StoreKey) -> Option<StoreKey> {
         self.state().spent_for.get(granted).copied()

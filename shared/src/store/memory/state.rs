@@ -77,7 +77,7 @@ impl State {
     }
 
     /// The first who is given a result begins its grace time.
-    fn claimed(&mut self, key: StoreKey, now: UnixTime) -> Option<Vec<u8>> {
+    pub(super) fn claimed(&mut self, key: StoreKey, now: UnixTime) -> Option<Vec<u8>> {
         let result = self.results.get_mut(&key)?;
         let value = result.value.to_vec();
         if let Some(grace) = result.unclaimed.take() {
