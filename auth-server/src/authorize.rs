@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::future::BoxFuture;
 use hallpass_shared::{
     csrf::CsrfVerified,
-    provider::{AuthorizeError, Credentials, Ended, Provider},
+    provider::{AuthorizeError, Credentials, Ended, Provider, SignOutReach},
     refresh::Grant,
 };
 use tokio::time::Instant;
@@ -76,6 +76,9 @@ impl Provider for BackendProvider {
         Box::pin(async move {
             if let Some(revocation) = ended.revocation {
                 self.ledger.publish(&[revocation]).await;
+            }
+            if ended.reach == SignOutReach::Replaced {
+                return;
             }
             if tokio::time::timeout(SIGN_OUT_TIME, self.backend.sign_out(ended.claims)).await.is_err() {
                 tracing::warn!(event = "backend_sign_out", "the backend did not take the sign-out in time");

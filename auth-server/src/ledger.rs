@@ -15,7 +15,6 @@ use hallpass_shared::{
     store::{Cursor, Reach, Store, StoreError},
     telemetry::causes,
 };
-
 use tokio::time::Instant;
 
 use crate::feed::Feed;
@@ -36,6 +35,7 @@ pub(crate) struct Ledger {
     pub(crate) feed: Arc<Feed>,
     unwritten: Mutex<Vec<Revocation>>,
     reading: tokio::sync::Mutex<Reading>,
+    started: Instant,
 }
 
 /// How far the store was read.
@@ -43,17 +43,13 @@ pub(crate) struct Ledger {
 struct Reading {
     cursor: Cursor,
     epoch: Option<String>,
-    /// When it last could not be read or had lost something, which nobody knows of the time before this process.
-    shaken: Option<Instant>,
 }
 
 impl Ledger {
     pub(crate) fn new(list: Arc<Revocations>, store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Self {
         let feed = Arc::new(Feed::new(Arc::clone(&list), Arc::clone(&clock)));
-        let unwritten = Mutex::default();
-        let reading = Reading { shaken: Some(Instant::now()), ..Reading::default() };
-        let reading = tokio::sync::Mutex::new(reading);
-        Self { list, store, clock, feed, unwritten, reading }
+        let (unwritten, reading) = (Mutex::default(), tokio::sync::Mutex::default());
+        Self { list, store, clock, feed, unwritten, reading, started: Instant::now() }
     }
 
     /// Carries on what has ended: durable when this returns, unless the store is away. Whoever calls may go away; it is
@@ -92,14 +88,6 @@ impl Ledger {
     /// Reads the store on, to its end.
     pub(crate) async fn read(&self) -> Result<(), StoreError> {
         let mut reading = self.reading.lock().await;
-        let read = self.read_on(&mut reading).await;
-        if read.is_err() {
-            reading.shaken = Some(Instant::now());
-        }
-        read
-    }
-
-    async fn read_on(&self, reading: &mut Reading) -> Result<(), StoreError> {
         loop {
             let page = self.store.revocations(&reading.cursor).await?;
             let news: Vec<_> = page
@@ -118,7 +106,7 @@ impl Ledger {
                     "the store has lost something; writing what is known here again"
                 );
                 *self.unwritten() = self.list.parts().flatten().take(MOST_UNWRITTEN).collect();
-                (reading.cursor, reading.shaken) = (Cursor::default(), Some(Instant::now()));
+                reading.cursor = Cursor::default();
             } else if !page.more {
                 self.list.heard(self.clock.now());
                 return Ok(());
@@ -127,15 +115,15 @@ impl Ledger {
     }
 
     /// Whether the store can be believed to have kept what was renewed within the last `span`: it was neither away nor
-    /// emptied since.
+    /// emptied since. Of the time before this process nobody knows.
     pub(crate) async fn is_certain(&self, span: Duration) -> bool {
         if self.store.reach() != Reach::Everybody {
             return true;
         }
+        // By this it learns whether it was emptied just now.
         let read = self.read().await;
-        let shaken = self.reading.lock().await.shaken;
-        let failed = self.store.last_failed();
-        read.is_ok() && shaken.is_none_or(|at| at.elapsed() > span) && failed.is_none_or(|ago| ago > span)
+        let failed = self.store.last_failed().is_some_and(|ago| ago <= span);
+        read.is_ok() && !failed && self.started.elapsed() > span
     }
 
     /// Keeps list and store alike, for ever.

@@ -6,7 +6,7 @@ use std::{path::PathBuf, time::Duration};
 
 use hallpass_shared::{
     secret::{Secret, SecretRing},
-    settings::{Rate, SettingsError, SharedSettings, Span, Texts},
+    settings::{Rate, SettingsError, SharedSettings, Span, Texts, secrets_from_file},
 };
 use serde::Deserialize;
 use url::{Origin, Url};
@@ -120,11 +120,9 @@ fn admin_secret(texts: &Texts) -> Result<Option<Secret>, SettingsError> {
         }
         (Some(secret), None) => ("admin.secret", Secret::new(secret)),
         (None, Some(path)) => {
-            let read = std::fs::read_to_string(&path);
-            let read = read.map_err(|error| {
-                texts.invalid("admin.secret_file", format!("{} cannot be read: {error}", path.display()))
-            })?;
-            ("admin.secret_file", Secret::new(read.trim()))
+            let key = "admin.secret_file";
+            let first = secrets_from_file(texts, key, &path)?.into_iter().next();
+            (key, first.unwrap_or_else(|| Secret::new("")))
         }
     };
     SecretRing::new(vec![secret.clone()])

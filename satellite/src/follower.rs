@@ -121,10 +121,8 @@ impl Listener {
         if let Some((node, after)) = &self.position {
             url.query_pairs_mut().append_pair("node", node).append_pair("after", &after.to_string());
         }
-        // It goes on for ever: only silence ends it.
-        let client = http_client::build_endless(None).map_err(|error| error.to_string())?;
         let bearer = self.line.bearer().ok_or("there is no secret")?;
-        Ok(client.get(url).header(header::AUTHORIZATION, bearer))
+        Ok(self.line.endless().get(url).header(header::AUTHORIZATION, bearer))
     }
 
     async fn take(&mut self, line: &[u8]) -> Result<(), String> {

@@ -45,6 +45,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub(crate) struct Line {
     client: reqwest::Client,
+    /// For the feed, which goes on for ever.
+    endless: reqwest::Client,
     addresses: Vec<Address>,
     bearers: Bearers,
     codec: Codec,
@@ -100,6 +102,7 @@ impl Line {
         let address = |url: &Url| Address { url: url.clone(), breaker: Breaker::default() };
         Ok(Self {
             client,
+            endless: http_client::build_endless(None)?,
             addresses: settings.auth_server.iter().map(address).collect(),
             bearers: Bearers::derive(&settings.ring)?,
             codec,
@@ -119,6 +122,10 @@ impl Line {
 
     pub(crate) fn client(&self) -> &reqwest::Client {
         &self.client
+    }
+
+    pub(crate) fn endless(&self) -> &reqwest::Client {
+        &self.endless
     }
 
     pub(crate) fn bearer(&self) -> Option<HeaderValue> {
@@ -230,15 +237,18 @@ impl Line {
         body: &SessionRequest,
         order: &[&Address],
     ) -> Result<Reply, Unanswered> {
-        let there: Vec<_> = order.iter().filter(|address| address.breaker.enter().is_ok()).collect();
-        for (number, address) in there.iter().enumerate() {
+        for (number, address) in order.iter().enumerate() {
             let Ok(url) = address.url.join(path) else { continue };
+            // Whoever enters a shut breaker is the one that tries, so nobody enters who does not ask.
+            if address.breaker.enter().is_err() {
+                continue;
+            }
             let mut request = self.client.post(url).json(body);
             if let Some(bearer) = self.bearers.header() {
                 request = request.header(header::AUTHORIZATION, bearer);
             }
             // Another one finds what this one has begun, by their store.
-            if number + 1 < there.len() {
+            if order.iter().skip(number + 1).any(|other| !other.breaker.is_shut()) {
                 request = request.timeout(TIMEOUT_WITH_OTHERS);
             }
             match http_client::send(WHAT, request).await {

@@ -218,13 +218,15 @@ impl Authenticator {
         let now = self.clock.now();
         let longest = now.plus(self.lifetime.absolute_max_age);
         let (key, until) = match reach {
-            SignOutReach::Session => {
+            SignOutReach::Session | SignOutReach::Replaced => {
                 let until = self.lifetime.absolute_end(claims).unwrap_or(longest);
                 (RevocationKey::of_session(claims.sid.as_deref()?), until)
             }
             SignOutReach::Everywhere => (RevocationKey::of_subject(claims.subject()?), longest),
         };
-        let revocation = Revocation { key, at: now, until };
+        // A session may say that it began a moment later than it did: see `Revocations::beginning`.
+        let at = claims.auth_time.map_or(now, |began| began.max(now));
+        let revocation = Revocation { key, at, until };
         self.revocations.revoke(revocation);
         Some(revocation)
     }

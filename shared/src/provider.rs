@@ -67,6 +67,9 @@ pub enum AuthorizeError {
 pub enum SignOutReach {
     /// This session.
     Session,
+    /// This session, since its browser has just begun another one. The backend is not told: some end all of a user's
+    /// tokens, the new ones among them.
+    Replaced,
     /// All sessions of the user.
     Everywhere,
 }

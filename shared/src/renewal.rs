@@ -230,11 +230,15 @@ impl Core {
             let _ = self.store.release(key, lease).await;
             return Ok(Arc::new(told(renewed)));
         };
-        let value = self.codec(&key).and_then(|codec| codec.seal(&renewed)).map_err(|error| {
-            tracing::error!(event = "refresh", error = causes(&error), "a renewal could not be sealed");
-            NotAdmitted::from(Outage::of("the refresh"))
-        })?;
-        let value = value.expose().as_bytes().to_vec();
+        let value = match self.codec(&key).and_then(|codec| codec.seal(&renewed)) {
+            Ok(sealed) => sealed.expose().as_bytes().to_vec(),
+            Err(error) => {
+                // The old token is spent: those who wait get the new ones all the same.
+                tracing::error!(event = "refresh", error = causes(&error), "a renewal could not be sealed");
+                let _ = self.store.release(key, lease).await;
+                return Ok(Arc::new(told(renewed)));
+            }
+        };
         // Whoever hung up comes back with the old cookie, perhaps after a while.
         let claimed = if waiters.anybody() { Claimed::Already } else { Claimed::NotYet(UNCLAIMED) };
         let kept = Kept { spent: key, granted: Some(granted), value, grace: self.keeping.grace, claimed };

@@ -29,6 +29,7 @@ mod text;
 mod wording;
 
 pub use forms::{Rate, Span, WhenUnreachable};
+pub use secrets::from_file as secrets_from_file;
 pub use source::{SettingsError, Sources, Texts};
 
 /// What every process needs.

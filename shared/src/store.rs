@@ -186,7 +186,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// Takes back what [`Store::count`] counted.
     fn give_back<'a>(&'a self, limits: &'a [Limit]) -> Answer<'a, ()>;
 
-    /// How long ago it last failed to do something; nothing if it never did.
+    /// How long ago it last failed to do something or turned out to have lost something; nothing if it never did.
     fn last_failed(&self) -> Option<Duration> {
         None
     }

@@ -98,7 +98,8 @@ impl Store for File {
             let claim = self.memory.claim(key, lease, span).await?;
             if first && let Some(kept) = self.memory.kept(&key) {
                 // Its grace time has begun, also for those who come after a restart.
-                self.write(Write::Keep(self.clock.now().plus(kept.grace), kept)).await?;
+                let end = self.clock.now().plus(kept.grace);
+                self.write(Write::Keep { end, kept, before: None }).await?;
             }
             Ok(claim)
         })
@@ -110,11 +111,8 @@ impl Store for File {
                 return Ok(Written::LeaseLost);
             }
             let end = self.clock.now().plus(kept.span());
-            // The generation before goes with it.
-            if let Some(before) = self.memory.spent_for(&kept.spent) {
-                self.write(Write::Forget(before)).await?;
-            }
-            self.write(Write::Keep(end, kept.clone())).await?;
+            let before = self.memory.spent_for(&kept.spent);
+            self.write(Write::Keep { end, kept: kept.clone(), before }).await?;
             self.memory.keep(lease, kept).await
         })
     }

@@ -41,9 +41,11 @@ impl<'h> Chunks<'h> {
             let twice = parts.iter().filter(|part| part.len() > 1).count();
             // Whole sets first: all of those that came first, then all of the others.
             let last = (1_usize << twice) - 1;
-            let choices =
-                (0..=last).map(move |number| if number == 1 { last } else { number.saturating_sub(1) });
-            let choices = choices.map(move |choice| if last == 0 { 0 } else { choice });
+            let choices = (0..=last).map(move |number| match number {
+                0 => 0,
+                1 => last,
+                later => later - 1,
+            });
             choices.map(move |choice| pick(parts, choice))
         });
         ways.take(MAX_WAYS)

@@ -67,7 +67,7 @@ impl Endpoints {
         match self.authenticator.begin(grant, cookies) {
             Ok((claims, set)) => {
                 for old in self.authenticator.presented(cookies) {
-                    self.end(&old, SignOutReach::Session).await;
+                    self.end(&old, SignOutReach::Replaced).await;
                 }
                 count("ok");
                 let session = claims.sid.as_deref().map(log_id);

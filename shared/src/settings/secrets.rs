@@ -19,7 +19,7 @@ pub(super) fn read(texts: &Texts, text: &SharedText) -> Result<SecretRing, Setti
         },
         (Some(secret), None, None) => ("secret", vec![Secret::new(secret)]),
         (None, Some(secrets), None) => ("secrets", secrets.iter().map(Secret::new).collect()),
-        (None, None, Some(file)) => ("secret_file", from_file(texts, file)?),
+        (None, None, Some(file)) => ("secret_file", from_file(texts, "secret_file", file)?),
         _ => return Err(several(texts)),
     };
     let weak = |place: String, weak| {
@@ -46,7 +46,11 @@ fn several(texts: &Texts) -> SettingsError {
     texts.invalid("secret", format!("is given more than once, as {}; keep one", places.join(" and ")))
 }
 
-fn from_file(texts: &Texts, file: &Path) -> Result<Vec<Secret>, SettingsError> {
+/// The secrets in a file that the setting `key` names: one a line.
+///
+/// # Errors
+/// If it cannot be read; with what to do about it.
+pub fn from_file(texts: &Texts, key: &str, file: &Path) -> Result<Vec<Secret>, SettingsError> {
     let content = std::fs::read_to_string(file).map_err(|error| {
         let path = file.display();
         let remedy = match error.kind() {
@@ -55,7 +59,7 @@ fn from_file(texts: &Texts, file: &Path) -> Result<Vec<Secret>, SettingsError> {
             io::ErrorKind::InvalidData => "; it must be text, a secret a line".to_owned(),
             _ => String::new(),
         };
-        texts.invalid("secret_file", format!("{path} cannot be read: {error}{remedy}"))
+        texts.invalid(key, format!("{path} cannot be read: {error}{remedy}"))
     })?;
     let content = zeroize::Zeroizing::new(content);
     let secrets: Vec<Secret> =

@@ -295,3 +295,19 @@ async fn though_the_browser_hangs_up_while_redis_is_paused() {
         fleet.until(port, &copy, |session| *session == json!({})).await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sign_in_ends_the_session_of_before_here_and_not_at_the_backend() {
+    // threat-model T12
+    let fleet = fleet(1, "").await;
+    let mut visitor = fleet.sign_in(USER).await;
+    let before = cookies(&visitor);
+    visitor.sign_in(USER, super::fleet::PASSWORD).await;
+    let after = cookies(&visitor);
+    refused_everywhere(&fleet, &before).await;
+    admitted_everywhere(&fleet, &after).await;
+    assert_eq!(fleet.django.count("blacklist").await, 0, "some backends end all of a user's tokens");
+    sign_out(&mut visitor, &[]).await;
+    refused_everywhere(&fleet, &after).await;
+    assert_eq!(fleet.django.count("blacklist").await, 1);
+}

@@ -22,7 +22,12 @@ pub(super) const QUEUE: usize = 1024;
 
 #[derive(Debug)]
 pub(super) enum Write {
-    Keep(UnixTime, Kept),
+    /// A result and its end; the generation before goes with it.
+    Keep {
+        end: UnixTime,
+        kept: Kept,
+        before: Option<StoreKey>,
+    },
     Forget(StoreKey),
     Revoke(Vec<Revocation>),
 }
@@ -138,7 +143,10 @@ impl Writer {
             let mut revoked = transaction.open_table(REVOCATIONS)?;
             for write in batch {
                 match write {
-                    Write::Keep(end, kept) => {
+                    Write::Keep { end, kept, before } => {
+                        if let Some(before) = before {
+                            results.remove(before)?;
+                        }
                         results.insert(kept.spent, row_of(*end, kept).as_slice())?;
                         ends.push((*end, kept.spent));
                     }
