@@ -172,8 +172,8 @@ impl Store for Failsafe {
         match (broken, self.store.health()) {
             (None, healthy) => healthy,
             (Some(cause), Ok(store) | Err(store)) => Err(format!(
-                "{store} does not work ({cause}); going on with this process's own memory: sign-outs and throttling reach \
-                 other auth servers when it is back"
+                "{store} does not work ({cause}): look at it and at the setting `store.url`; going on with this process's own \
+                 memory, so sign-outs and throttling reach other auth servers when it is back"
             )),
         }
     }

@@ -136,7 +136,7 @@ fn page(title: &str, content: &str, set: Vec<HeaderValue>) -> Response {
          <span>Hallpass demo</span></header><main class=\"card wide\">\
          <h1>{title}</h1>{content}<form class=\"bar\" method=\"post\" action=\"/storm\">\
          <button class=\"button\" type=\"submit\">Fire {REQUESTS} refreshes at once</button>\
-         <a href=\"/\">Back to the app</a></form></main></body></html>"
+         <a href=\"/\">Back to the app</a></form></main><footer>Counted while it happened</footer></body></html>"
     );
     let policy =
         "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";

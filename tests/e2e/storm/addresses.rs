@@ -9,7 +9,13 @@ use hallpass_shared::{
     secret::Secret,
     store::{Claim, Claimed, Cursor, Kept, Lease, Store as _, Written, suite},
 };
-use hallpass_tests::{SECRET, process::Process, programs::port, redis::Redis};
+use hallpass_tests::{
+    SECRET, Visitor,
+    folder::Folder,
+    process::{Process, wait_for_http},
+    programs::port,
+    redis::Redis,
+};
 
 fn store(url: &str) -> RedisStore {
     let key = Key::derive(&Secret::new(SECRET), "", "Hallpass store", 32).unwrap();
@@ -42,7 +48,7 @@ async fn a_cluster() {
 #[tokio::test]
 async fn the_master_that_sentinels_name() {
     let redis = Redis::start_with(&["--requirepass", "hush"]).await;
-    let (sentinel, folder) = (port(), hallpass_tests::folder::Folder::new("sentinel"));
+    let (sentinel, folder) = (port(), Folder::new("sentinel"));
     let file = folder.path().join("sentinel.conf");
     let configuration = format!(
         "port {sentinel}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {} 1\nsentinel auth-pass main hush\n",
@@ -53,6 +59,78 @@ async fn the_master_that_sentinels_name() {
     let mut process = Process::start(std::path::Path::new("redis-server"), &arguments, &[]);
     process.wait_for("monitor master main").await;
     passes_the_suite(&format!("redis+sentinel://:hush@127.0.0.1:{sentinel}/main/1")).await;
+}
+
+/// A certificate for `localhost` that vouches for itself, and its key, as PEM.
+fn certificate() -> (Vec<u8>, Vec<u8>) {
+    use openssl::{
+        asn1::Asn1Time,
+        hash::MessageDigest,
+        nid::Nid,
+        pkey::PKey,
+        rsa::Rsa,
+        x509::{X509Builder, X509NameBuilder, extension::SubjectAlternativeName},
+    };
+    let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
+    let mut name = X509NameBuilder::new().unwrap();
+    name.append_entry_by_nid(Nid::COMMONNAME, "localhost").unwrap();
+    let name = name.build();
+    let mut builder = X509Builder::new().unwrap();
+    builder.set_version(2).unwrap();
+    builder.set_subject_name(&name).unwrap();
+    builder.set_issuer_name(&name).unwrap();
+    builder.set_pubkey(&key).unwrap();
+    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
+    builder.set_not_after(&Asn1Time::days_from_now(2).unwrap()).unwrap();
+    let names = SubjectAlternativeName::new().dns("localhost").build(&builder.x509v3_context(None, None));
+    builder.append_extension(names.unwrap()).unwrap();
+    builder.sign(&key, MessageDigest::sha256()).unwrap();
+    (builder.build().to_pem().unwrap(), key.private_key_to_pem_pkcs8().unwrap())
+}
+
+#[tokio::test]
+async fn a_server_with_tls_is_verified() {
+    let folder = Folder::new("tls");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (certificate, key) = certificate();
+    std::fs::write(at("redis.pem"), certificate).unwrap();
+    std::fs::write(at("redis.key"), key).unwrap();
+    let tls = port().to_string();
+    let (pem, key) = (at("redis.pem"), at("redis.key"));
+    let _redis = Redis::start_with(&[
+        "--tls-port",
+        &tls,
+        "--tls-cert-file",
+        &pem,
+        "--tls-key-file",
+        &key,
+        "--tls-ca-cert-file",
+        &pem,
+        "--tls-auth-clients",
+        "no",
+    ])
+    .await;
+    for (trusted, works) in [(Some(&pem), true), (None, false)] {
+        let (public, admin) = (port(), port());
+        let backend = "kind = \"rest\"\nsign_in = { url = \"http://127.0.0.1:9/\", body = { u = \"{username}\", p = \"{password}\" } }";
+        let settings = format!(
+            "secret = \"{SECRET}\"\nparent_domain = \"example.localhost\"\nauth_url = \"http://auth.example.localhost:{public}\"\n\
+             store.url = \"rediss://localhost:{tls}\"\n[backend]\n{backend}\n"
+        );
+        std::fs::write(at("hallpass.toml"), settings).unwrap();
+        let mut environment = vec![
+            ("HALLPASS_SERVER__LISTEN", format!("127.0.0.1:{public}")),
+            ("HALLPASS_SERVER__ADMIN_LISTEN", format!("127.0.0.1:{admin}")),
+        ];
+        environment.extend(trusted.map(|pem| ("SSL_CERT_FILE", pem.clone())));
+        let arguments = ["--config", "hallpass.toml"];
+        let _server = Process::start_ours("auth-server", folder.path(), &arguments, &environment);
+        wait_for_http(&format!("http://127.0.0.1:{admin}/healthz")).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let ready = Visitor::new(admin).fetch("localhost", "/readyz").await.body;
+        assert_eq!(ready.contains("certificate verify failed"), !works, "{ready}");
+        assert_eq!(ready.contains("impaired"), !works, "{ready}");
+    }
 }
 
 #[tokio::test]
