@@ -32,11 +32,12 @@ impl<'h> Chunks<'h> {
         }
     }
 
-    /// What may be the token: the chunks from 0 on without a gap, all of them or without strays behind them, and of two
-    /// with one number each. A stray must not hide a session that is there; the seal says which of them is one.
+    /// What may be the token: the chunks from 0 on without a gap, all of them or, where one is shorter than the first and so
+    /// may be the last, without strays behind it; of two with one number each. A stray must not hide a session that is
+    /// there; the seal says which of them is one.
     pub fn joins(&self) -> impl Iterator<Item = String> {
         let count = self.parts.iter().take_while(|part| !part.is_empty()).count();
-        let ways = (1..=count).rev().flat_map(|length| {
+        let ways = (1..=count).rev().flat_map(move |length| {
             let parts = self.parts.get(..length).unwrap_or_default();
             let twice = parts.iter().filter(|part| part.len() > 1).count();
             // Whole sets first: all of those that came first, then all of the others.
@@ -46,25 +47,28 @@ impl<'h> Chunks<'h> {
                 1 => last,
                 later => later - 1,
             });
-            choices.map(move |choice| pick(parts, choice))
+            choices.filter_map(move |choice| {
+                let picked = pick(parts, choice);
+                let shorter = picked.last().map(|last| last.len()) < picked.first().map(|first| first.len());
+                (length == count || shorter).then(|| picked.concat())
+            })
         });
         ways.take(MAX_WAYS)
     }
 }
 
 /// Of each number the first or the second, as the bits of `choice` say for those that are there twice.
-fn pick(parts: &[Vec<&str>], choice: usize) -> String {
+fn pick<'h>(parts: &[Vec<&'h str>], choice: usize) -> Vec<&'h str> {
     let mut bits = choice;
-    let mut token = String::new();
-    for part in parts {
+    let mut one_of = |part: &Vec<&'h str>| {
         let mut index = 0;
         if part.len() > 1 {
             index = bits & 1;
             bits >>= 1;
         }
-        token.push_str(part.get(index).copied().unwrap_or_default());
-    }
-    token
+        part.get(index).copied()
+    };
+    parts.iter().filter_map(&mut one_of).collect()
 }
 
 /// The pieces of a token of at most `chars` characters each, which must be ASCII.
@@ -100,10 +104,12 @@ mod tests {
     #[test]
     fn what_follows_on_is_joined_and_strays_hide_nothing() {
         // threat-model C4
-        assert_eq!(joins(&[(1, "b"), (0, "a"), (0, "a")]), ["ab", "a"]);
+        assert_eq!(joins(&[(1, "b"), (0, "a"), (0, "a")]), ["ab"]);
         assert_eq!(joins(&[(0, "a"), (2, "c")]), ["a"]);
         assert_eq!(joins(&[(1, "b")]), [""; 0]);
-        assert_eq!(joins(&[(0, "a"), (0, "x"), (0, "y"), (1, "b")]), ["ab", "xb", "a", "x"]);
+        assert_eq!(joins(&[(0, "a"), (0, "x"), (0, "y"), (1, "b")]), ["ab", "xb"]);
+        assert_eq!(joins(&[(0, "aa"), (1, "bb"), (2, "c"), (3, "stray")]), ["aabbcstray", "aabbc"]);
+        assert_eq!(joins(&[(0, "aa"), (1, "bb"), (2, "c")]), ["aabbc"], "one way where nothing is amiss");
         let old_and_new = joins(&[(0, "x"), (1, "y"), (2, "z"), (0, "a"), (1, "b"), (2, "c")]);
         assert_eq!(old_and_new.get(..2).unwrap(), ["xyz", "abc"], "whole sets first");
         assert_eq!(joins(&[(0, "a"), (8, "x"), (99, "y")]), ["a"]);
