@@ -84,7 +84,7 @@ async fn serve(files: &[PathBuf]) -> anyhow::Result<()> {
     tracing::info!(event = "settings", settings = ?settings, "read");
     let app = App::build(settings).map_err(|error| explain(&texts, error))?;
     let admin = admin::router(Some(metrics), Arc::new(app.clone())).merge(app.admin_router());
-    let sites = Sites { public: app.router(), admin };
+    let sites = Sites { public: app.router(), admin, edges: None };
     let ended = process::run("auth-server", &server, sites, || app.close()).await;
     ended.map_err(|error| anyhow::Error::from_boxed(error.explain(&texts)))
 }

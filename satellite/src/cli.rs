@@ -13,12 +13,12 @@ use std::{
 use clap::{Parser, Subcommand};
 use hallpass_shared::{
     admin,
-    process::{self, Sites},
+    process::{self, Listener, Sites},
     settings::{Sources, Texts},
     telemetry,
 };
 
-use crate::{Agreement, BuildError, Satellite, Settings};
+use crate::{Agreement, BuildError, Satellite, Settings, explain};
 
 /// Knows who is signed in on the domain, on any host but the auth server's.
 #[derive(Debug, Parser)]
@@ -31,12 +31,19 @@ struct Arguments {
     command: Option<Command>,
 }
 
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 enum Command {
     /// Serve (the default).
     Serve,
     /// Check the settings and compare them with the auth server's; say what differs.
-    Check,
+    Check {
+        /// Instead, say which rule decides about a request, and why: `GET https://app.example.com/admin/x`.
+        #[arg(long, value_name = "REQUEST")]
+        explain: Option<String>,
+        /// With --explain: whose request it is, as a JSON file of claims, such as {"sub": "1", "isAdmin": true}.
+        #[arg(long = "as", value_name = "FILE", requires = "explain")]
+        claims: Option<PathBuf>,
+    },
     /// Ask the running server whether it is well; for a container's health check.
     Health,
 }
@@ -45,9 +52,12 @@ enum Command {
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
     let work = async {
-        match arguments.command.unwrap_or(Command::Serve) {
+        match arguments.command.clone().unwrap_or(Command::Serve) {
             Command::Serve => serve(&arguments.config).await,
-            Command::Check => check(&arguments.config).await,
+            Command::Check { explain: Some(request), claims } => {
+                explain_request(&arguments.config, &request, claims.as_deref())
+            }
+            Command::Check { explain: None, .. } => check(&arguments.config).await,
             Command::Health => health(&arguments.config).await,
         }
     };
@@ -71,6 +81,7 @@ async fn serve(files: &[PathBuf]) -> anyhow::Result<()> {
     let texts = texts(files)?;
     let settings = Settings::read(&texts)?;
     let server = settings.shared.server.clone();
+    let edges = settings.forward_auth.clone();
     telemetry::init(settings.shared.log.format, &settings.shared.log.level)?;
     let metrics = admin::collect_metrics()?;
     tracing::info!(event = "settings", settings = ?settings, "read");
@@ -82,9 +93,16 @@ async fn serve(files: &[PathBuf]) -> anyhow::Result<()> {
         anyhow::bail!("{}", differences.join("\n"));
     }
     tokio::spawn(report_agreement(satellite.clone()));
-    let site = satellite.hardened(satellite.protect(satellite.built_in_site()));
+    let built_in = || satellite.hardened(satellite.protect(satellite.built_in_site()));
+    let public = satellite.proxied_site().unwrap_or_else(built_in);
     let admin = admin::router(Some(metrics), Arc::new(satellite.clone()));
-    let ended = process::run("satellite", &server, Sites { public: site, admin }, || ()).await;
+    let edges = edges.zip(satellite.forward_auth_site()).map(|(edges, router)| Listener {
+        key: "satellite.forward_auth.listen",
+        address: edges.listen,
+        trusted: edges.trust.peers,
+        router,
+    });
+    let ended = process::run("satellite", &server, Sites { public, admin, edges }, || ()).await;
     ended.map_err(|error| anyhow::Error::from_boxed(error.explain(&texts)))
 }
 
@@ -116,11 +134,24 @@ async fn check(files: &[PathBuf]) -> anyhow::Result<()> {
     let texts = texts(files)?;
     let settings = Settings::read(&texts)?;
     say(&format!("settings: ok, {} under {}", settings.url, settings.shared.auth_url))?;
+    if let Some(proxy) = &settings.proxy {
+        for upstream in &proxy.upstreams {
+            say(&explain::reached(upstream).await)?;
+        }
+    }
     match Satellite::build(settings).map_err(|error| explain(&texts, error))?.agreement().await {
         Agreement::Agreed => say("auth server: reached; secret, cookie and dialect agree\nall is well"),
         Agreement::Differs(differences) => anyhow::bail!("{}", differences.join("\n")),
         Agreement::Unreachable(problem) => anyhow::bail!("{problem}"),
     }
+}
+
+fn explain_request(files: &[PathBuf], request: &str, claims: Option<&std::path::Path>) -> anyhow::Result<()> {
+    let settings = Settings::read(&texts(files)?)?;
+    let claims = claims.map(|file| {
+        std::fs::read(file).map_err(|error| anyhow::anyhow!("{} cannot be read: {error}", file.display()))
+    });
+    say(&explain::explain(&settings, request, claims.transpose()?.as_deref()).map_err(anyhow::Error::msg)?)
 }
 
 /// A brand that cannot be loaded is a setting like any other.

@@ -8,20 +8,17 @@ use std::sync::Arc;
 
 use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts, OriginalUri},
-    response::{IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
 };
-use hallpass_shared::{
-    client::is_navigation,
-    refusal::{Doubt, Refusal},
-    rejection::Rejection,
-    session::Session,
-    telemetry::causes,
-};
+use hallpass_shared::{refusal::Doubt, rejection::Rejection, session::Session, telemetry::causes};
 use http::request::Parts;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::layer::{Core, Visitor};
+use crate::{
+    answers::Asked,
+    layer::{Core, Visitor},
+};
 
 /// The session of whoever makes the request, with the user as the app's own type. As an `Option` it does not ask
 /// anybody to sign in.
@@ -92,11 +89,14 @@ fn typed<U: DeserializeOwned>(parts: &Parts) -> Result<Option<Session<U>>, NotSi
 
 /// To the sign-in page and back, or 401.
 pub(crate) fn ask_to_sign_in(parts: &Parts) -> Response {
-    let navigation = is_navigation(&parts.method, &parts.headers);
-    let core = parts.extensions.get::<Arc<Core>>().filter(|_| navigation);
-    let Some(core) = core else { return Rejection::SignInRequired.into_response() };
-    let ended =
-        matches!(parts.extensions.get(), Some(Visitor::Refused(why)) if *why != Refusal::MixedSubjects);
-    let error = ended.then_some("RefreshTokenExpired");
-    Redirect::to(&core.sign_in_address(target(parts), error)).into_response()
+    let Some(core) = parts.extensions.get::<Arc<Core>>() else {
+        return Rejection::SignInRequired.into_response();
+    };
+    let ended = parts.extensions.get().is_some_and(Visitor::has_ended);
+    core.answers.ask_to_sign_in(asked(core, parts), ended.then_some("RefreshTokenExpired"))
+}
+
+/// The request, for an answer to it.
+pub(crate) fn asked<'p>(core: &'p Core, parts: &'p Parts) -> Asked<'p> {
+    Asked { method: &parts.method, headers: &parts.headers, origin: &core.site.origin, target: target(parts) }
 }

@@ -15,8 +15,6 @@ use axum::{extract::Request, response::Response};
 use hallpass_shared::{
     authenticator::{Admission, Authentication, Authenticator, Freshness, STALE},
     cookie::{RequestCookies, SetCookies},
-    endpoints::Pages as PageAddresses,
-    pages::PageKit,
     refusal::{Outage, Refusal},
     session::Session,
     token::Claims,
@@ -25,15 +23,16 @@ use http::{HeaderMap, HeaderValue, header};
 use tower::{Layer, Service};
 use url::Url;
 
-use crate::follower::Follower;
+use crate::{answers::Answers, follower::Follower, identity::Identity, proxy::Site};
 
 /// What a satellite knows; shared by all requests.
 #[derive(Debug)]
 pub(crate) struct Core {
     pub(crate) authenticator: Arc<Authenticator>,
     pub(crate) url: Url,
-    pub(crate) addresses: PageAddresses,
-    pub(crate) pages: PageKit,
+    pub(crate) site: Site,
+    pub(crate) answers: Answers,
+    pub(crate) identity: Identity,
     /// Listens as long as any router that asks for sessions lives.
     pub(crate) _follower: Follower,
 }
@@ -108,6 +107,8 @@ where
         let core = Arc::clone(&self.core);
         Box::pin(async move {
             let (visitor, set) = core.visitor(request.headers()).await;
+            // Who it is is in the extensions; no handler is to read it from a header by mistake (threat-model H1).
+            core.identity.strip_names(request.headers_mut());
             let stale = matches!(&visitor, Visitor::SignedIn(it) if it.freshness == Freshness::Stale);
             request.extensions_mut().insert(visitor);
             request.extensions_mut().insert(core);
@@ -122,8 +123,15 @@ where
     }
 }
 
+impl Visitor {
+    /// Whether somebody was signed in, and should hear that it is over.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self, Self::Refused(why) if *why != Refusal::MixedSubjects)
+    }
+}
+
 impl Core {
-    async fn visitor(&self, headers: &HeaderMap) -> (Visitor, SetCookies) {
+    pub(crate) async fn visitor(&self, headers: &HeaderMap) -> (Visitor, SetCookies) {
         let signed_in = |session, claims: Box<Claims>, outage, freshness| {
             Visitor::SignedIn(Arc::new(SignedIn { session, claims: *claims, outage, freshness }))
         };
@@ -137,17 +145,6 @@ impl Core {
             Authentication::Anonymous => (Visitor::Anonymous, SetCookies::none()),
             Authentication::Refused { why, set } => (Visitor::Refused(why), set),
         }
-    }
-
-    /// The sign-in page, with the way back to `target` on this host: its path and query byte for byte.
-    pub(crate) fn sign_in_address(&self, target: &str, error: Option<&str>) -> String {
-        let mut page = self.addresses.sign_in.clone();
-        let back = format!("{}{target}", self.url.as_str().trim_end_matches('/'));
-        page.query_pairs_mut().append_pair("callbackUrl", &back);
-        if let Some(code) = error {
-            page.query_pairs_mut().append_pair("error", code);
-        }
-        page.into()
     }
 }
 

@@ -17,7 +17,7 @@ use hallpass_shared::{
     pages::{BrandError, PageKit},
     refresh::Refresher,
     renewal::{Keeping, Renewal},
-    server::{Hsts, Stack},
+    server::{Hsts, Stack, timed},
     settings::SharedSettings,
     store::Memory,
     token::{Codec, SealError},
@@ -25,29 +25,49 @@ use hallpass_shared::{
 use tokio::runtime::Handle;
 use url::Url;
 
+mod access;
+mod answers;
+mod assertion;
 mod auth_server;
+mod canonical;
 #[cfg(feature = "bin")]
 pub mod cli;
+mod enforce;
+#[cfg(feature = "bin")]
+mod explain;
 mod extract;
 mod follower;
+mod forward_auth;
+mod identity;
 mod layer;
+mod lease;
 mod line;
 mod null_provider;
 mod overview;
+mod proxy;
 mod require;
 mod rules;
 mod settings;
 
+pub use access::{Access, AccessRule, AccessRules, Decision, Request as AccessRequest};
+use answers::Answers;
+use assertion::Assertion;
+pub use assertion::JWKS;
 pub use auth_server::{Agreement, AuthServer, AuthServerError};
+pub use canonical::{CanonicalPath, PathError};
+pub use enforce::{EnforceLayer, EnforceService};
 pub use extract::{CurrentSession, NotSignedIn};
 use follower::Follower;
+use forward_auth::ForwardAuth;
 pub use hallpass_shared::{
     session::Session,
     settings::{SettingsError, Sources, Texts},
 };
+use identity::Identity;
 use layer::Core;
 pub use layer::{SessionLayer, SessionService, SignedIn, Visitor};
 pub use null_provider::NullProvider;
+use proxy::{Proxy, Site, Upstreams};
 pub use require::{RequireLayer, RequireService, require};
 pub use rules::{Claim, Rule, claim};
 pub use settings::Settings;
@@ -60,6 +80,9 @@ pub struct Satellite {
     auth_server: Arc<AuthServer>,
     siblings: Arc<[(String, String)]>,
     stack: Stack,
+    rules: AccessRules,
+    proxy: Option<Arc<Proxy>>,
+    forward_auth: Option<Arc<ForwardAuth>>,
 }
 
 /// The parts could not be wired.
@@ -75,6 +98,12 @@ pub enum BuildError {
     /// The auth server cannot be asked.
     #[error(transparent)]
     AuthServer(#[from] AuthServerError),
+    /// The keys of the identity assertion could not be made.
+    #[error("the keys of the identity assertion could not be made")]
+    Assertion(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// The app behind cannot be spoken to.
+    #[error("the app behind cannot be spoken to")]
+    Upstream(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// There is no Tokio runtime to listen for sign-outs in.
     #[error("a satellite is to be built within a Tokio runtime, such as an async main")]
     NoRuntime,
@@ -98,7 +127,8 @@ impl Satellite {
         clock: Arc<dyn Clock>,
         callbacks: impl FnOnce(DefaultCallbacks) -> Arc<dyn Callbacks>,
     ) -> Result<Self, BuildError> {
-        let Settings { shared, url, backend, siblings } = settings;
+        let Settings { shared, url, backend, siblings, rules, origins, identity, proxy, forward_auth } =
+            settings;
         let codec = Codec::for_session(shared.dialect, &shared.ring, &shared.cookie.name)?;
         let auth_server = Arc::new(AuthServer::new(&shared, codec.clone(), Arc::clone(&clock))?);
         let callbacks = callbacks(DefaultCallbacks {
@@ -112,6 +142,7 @@ impl Satellite {
         let revocations = Arc::new(shared.when_unreachable.list(clock.now()));
         let follower = Follower::start(&runtime, auth_server.line(), &revocations);
         let cookie = SessionCookie::new(shared.cookie.clone());
+        let identity = identity_of(identity, &shared, Arc::clone(&clock))?;
         let authenticator = Arc::new(Authenticator {
             codec,
             cookie: cookie.clone(),
@@ -120,33 +151,39 @@ impl Satellite {
             lifetime: shared.lifetime,
             clock,
         });
-        let at_auth_server = |path: &str| {
-            let mut page = shared.auth_url.clone();
-            page.set_path(path);
-            page
-        };
-        let addresses = Pages {
-            sign_in: at_auth_server("/login"),
-            sign_out: at_auth_server("/logout"),
-            error: at_auth_server("/error"),
-        };
         let pages = PageKit::load(&shared)?;
+        let answers = Answers {
+            sign_in: at_auth_server(&shared, "/login"),
+            pages: pages.clone(),
+            returns: shared.return_policy(&url),
+            origins,
+        };
         let endpoints = Endpoints {
             authenticator: Arc::clone(&authenticator),
             provider: Arc::new(NullProvider::new(Arc::clone(&auth_server))),
             csrf: CsrfGuard::new(shared.ring.clone(), &shared.cookie, &url),
             returns: shared.return_policy(&url),
             dialect: shared.dialect,
-            pages: addresses.clone(),
+            pages: Pages {
+                sign_in: answers.sign_in.clone(),
+                sign_out: at_auth_server(&shared, "/logout"),
+                error: at_auth_server(&shared, "/error"),
+            },
             trusted_proxies: shared.server.trusted_proxies.clone(),
         };
         let hsts = if shared.cookie.scheme == Scheme::Https { Hsts::Sent } else { Hsts::Absent };
+        let site = Site::of(&url);
+        let core = Arc::new(Core { authenticator, url, site, answers, identity, _follower: follower });
+        let gate = Gate { core: &core, shared: &shared, rules: &rules };
         Ok(Self {
-            stack: Stack { pages: pages.clone(), cookie, hsts },
-            core: Arc::new(Core { authenticator, url, addresses, pages, _follower: follower }),
+            stack: Stack { pages, cookie, hsts },
+            proxy: proxy.map(|proxy| gate.proxy(proxy)).transpose()?,
+            forward_auth: forward_auth.map(|edges| gate.forward_auth(edges)).transpose()?,
+            core: Arc::clone(&core),
             endpoints: Arc::new(endpoints),
             auth_server,
             siblings: siblings.into(),
+            rules,
         })
     }
 
@@ -157,14 +194,40 @@ impl Satellite {
 
     /// `app` with the session layer around it and NextAuth's endpoints beside it: all that an app needs.
     pub fn protect(&self, app: Router) -> Router {
-        app.layer(self.layer())
-            .merge(endpoints::router(Arc::clone(&self.endpoints)))
-            .merge(self.core.pages.assets())
+        app.layer(self.layer()).merge(self.own_routes())
     }
 
     /// The built-in site of the program: every page shows the session. To be put behind [`Satellite::protect`].
     pub fn built_in_site(&self) -> Router {
         overview::router(self)
+    }
+
+    /// Judges requests by the rules of the settings; inside [`Satellite::protect`].
+    pub fn enforce(&self) -> EnforceLayer {
+        EnforceLayer::new(self.rules.clone())
+    }
+
+    /// The reverse proxy before the app of the settings, with everything around it; nothing if no app is set.
+    pub fn proxied_site(&self) -> Option<Router> {
+        let proxy = self.proxy.clone()?;
+        Some(self.stack.clone().wrap_untimed(timed(self.own_routes()).merge(proxy::router(proxy))))
+    }
+
+    /// What edges ask, for a listener of its own; nothing if the settings have none. Never to be served in public.
+    pub fn forward_auth_site(&self) -> Option<Router> {
+        let forward_auth = self.forward_auth.clone()?;
+        let stack =
+            Stack { hsts: Hsts::Absent, pages: forward_auth.answers.pages.clone(), ..self.stack.clone() };
+        Some(stack.wrap_untimed(forward_auth::router(forward_auth)))
+    }
+
+    /// NextAuth's endpoints, the files of the pages, and the keys of the assertion.
+    fn own_routes(&self) -> Router {
+        let own = endpoints::router(Arc::clone(&self.endpoints)).merge(self.core.answers.pages.assets());
+        match self.core.identity.assertion() {
+            Some(assertion) => own.merge(assertion.router()),
+            None => own,
+        }
     }
 
     /// The limits, time-outs and error pages that the program has around every route.
@@ -180,6 +243,61 @@ impl Satellite {
     /// This satellite's public address.
     pub fn url(&self) -> &Url {
         &self.core.url
+    }
+}
+
+fn at_auth_server(shared: &SharedSettings, path: &str) -> Url {
+    let mut page = shared.auth_url.clone();
+    page.set_path(path);
+    page
+}
+
+fn identity_of(
+    settings: settings::IdentitySettings,
+    shared: &SharedSettings,
+    clock: Arc<dyn Clock>,
+) -> Result<Identity, BuildError> {
+    let assertion = settings
+        .assertion
+        .map(|assertion| Assertion::new(&assertion, &shared.ring, shared.auth_url.as_str(), clock))
+        .transpose()
+        .map_err(|error| BuildError::Assertion(Box::new(error)))?;
+    Ok(Identity::new(settings.fields, assertion))
+}
+
+/// What both ways of protecting an app are made of.
+struct Gate<'g> {
+    core: &'g Arc<Core>,
+    shared: &'g SharedSettings,
+    rules: &'g AccessRules,
+}
+
+impl Gate<'_> {
+    fn proxy(&self, settings: settings::ProxySettings) -> Result<Arc<Proxy>, BuildError> {
+        let upstreams = Upstreams::new(settings.upstreams, settings.times);
+        Ok(Arc::new(Proxy {
+            core: Arc::clone(self.core),
+            rules: self.rules.clone(),
+            identity: self.core.identity.clone(),
+            upstreams: upstreams.map_err(|error| BuildError::Upstream(Box::new(error)))?,
+            times: settings.times,
+            trusted_proxies: self.shared.server.trusted_proxies.clone(),
+            site: self.core.site.clone(),
+            session_cookie: settings.session_cookie,
+        }))
+    }
+
+    fn forward_auth(&self, settings: settings::ForwardAuthSettings) -> Result<Arc<ForwardAuth>, BuildError> {
+        let pages = PageKit::load_elsewhere(self.shared)?;
+        Ok(Arc::new(ForwardAuth {
+            core: Arc::clone(self.core),
+            rules: self.rules.clone(),
+            identity: self.core.identity.clone(),
+            trust: settings.trust,
+            hosts: settings.hosts,
+            scheme: if self.shared.cookie.scheme == Scheme::Https { "https" } else { "http" },
+            answers: Answers { pages, ..self.core.answers.clone() },
+        }))
     }
 }
 

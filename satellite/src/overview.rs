@@ -9,7 +9,7 @@ use axum::{
     Json, Router,
     extract::State,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{any, get},
 };
 use hallpass_shared::{clock::UnixTime, endpoints::Endpoints, pages::Overview, rejection::Rejection};
 use http::{HeaderMap, header};
@@ -40,6 +40,8 @@ pub(crate) fn router(satellite: &Satellite) -> Router {
         .route(LIFETIMES, get(lifetimes))
         .route("/", get(show))
         .route("/{*path}", get(show))
+        // Where edges ask, on another listener: nothing of it is here (threat-model H17).
+        .route("/auth/{*dialect}", any(async || Rejection::NotFound))
         .method_not_allowed_fallback(async || Rejection::MethodNotAllowed)
         .with_state(site)
 }
@@ -57,7 +59,7 @@ async fn show(
     CurrentSession(session): CurrentSession,
     headers: HeaderMap,
 ) -> Response {
-    let Some(pages) = site.core.pages.for_browser(&headers) else {
+    let Some(pages) = site.core.answers.pages.for_browser(&headers) else {
         return Rejection::Internal("there are no texts").into_response();
     };
     let (token, set) = match site.endpoints.csrf_token(&headers) {
@@ -65,7 +67,7 @@ async fn show(
         Err(rejection) => return rejection.into_response(),
     };
     let fields = rows(&session.user);
-    let mut home = site.core.addresses.sign_in.clone();
+    let mut home = site.core.answers.sign_in.clone();
     home.set_path("/");
     let mut response = pages.overview(Overview {
         user_name: session.display_name(),

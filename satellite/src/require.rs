@@ -15,11 +15,11 @@ use axum::{
     extract::Request,
     response::{IntoResponse, Response},
 };
-use hallpass_shared::{client::wants_page, pages::Denied, rejection::Rejection};
+use hallpass_shared::rejection::Rejection;
 use tower::{Layer, Service};
 
 use crate::{
-    extract::{ask_to_sign_in, target},
+    extract::{ask_to_sign_in, asked},
     layer::{Core, SignedIn, Visitor},
     rules::Rule,
 };
@@ -88,23 +88,10 @@ where
     }
 }
 
-/// Says who is signed in, what is asked for, and the ways on.
 fn deny(parts: &http::request::Parts, signed_in: &SignedIn, rule: &Rule) -> Response {
-    metrics::counter!("hallpass_access_denied_total").increment(1);
-    let core = parts.extensions.get::<Arc<Core>>().filter(|_| wants_page(&parts.headers));
-    let Some((core, pages)) = core.and_then(|core| Some((core, core.pages.for_browser(&parts.headers)?)))
-    else {
-        return Rejection::AccessDenied.into_response();
-    };
-    let mut switch = core.sign_in_address(target(parts), None);
-    switch.push_str("&switch=1");
-    let name = signed_in.session.display_name();
-    let email = signed_in.session.user.get("email").and_then(serde_json::Value::as_str);
-    pages.denied(Denied {
-        user_name: name,
-        user_email: email.filter(|email| *email != name),
-        reason: &rule.to_string(),
-        switch_url: &switch,
-        home_url: "/",
-    })
+    let core = parts.extensions.get::<Arc<Core>>();
+    core.map_or_else(
+        || Rejection::AccessDenied.into_response(),
+        |core| core.answers.forbid(asked(core, parts), signed_in, rule),
+    )
 }

@@ -66,7 +66,7 @@ impl Rule {
 }
 
 /// The user's own fields, and `sub`; never a token.
-fn look_up(claims: &Claims, pointer: &str) -> Option<Value> {
+pub(crate) fn look_up(claims: &Claims, pointer: &str) -> Option<Value> {
     if pointer == "/sub" {
         return claims.sub.clone().map(Value::String);
     }

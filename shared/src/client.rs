@@ -5,8 +5,11 @@
 
 use std::net::IpAddr;
 
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderName, Method, header};
 use ipnet::IpNet;
+
+/// Where to sign in, told to what is not redirected: a script or a socket.
+pub const SIGN_IN_ADDRESS: HeaderName = HeaderName::from_static("x-hallpass-location");
 
 /// The address at the other end of the connection, which the server puts into each request.
 #[derive(Clone, Copy, Debug)]

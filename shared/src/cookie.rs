@@ -69,6 +69,11 @@ impl SetCookies {
         self
     }
 
+    /// The lines, those that keep something last.
+    pub fn lines(&self) -> &[HeaderValue] {
+        &self.0
+    }
+
     /// Adds the lines to a response; one that sets a cookie is never kept by a cache (threat-model B7).
     pub fn add_to(self, headers: &mut HeaderMap) {
         if self.is_empty() {

@@ -37,6 +37,8 @@ struct Kit {
     brand: Brand,
     assets: Assets,
     policy: HeaderValue,
+    /// Where browsers find the files of the pages.
+    assets_at: String,
 }
 
 /// The kit for one browser: its language.
@@ -53,10 +55,23 @@ impl PageKit {
     /// # Errors
     /// [`BrandError`].
     pub fn load(settings: &SharedSettings) -> Result<Self, BrandError> {
-        let (brand, assets) = Assets::load(&settings.brand)?;
-        let policy = HeaderValue::try_from(policy(settings));
+        Self::load_at(settings, "")
+    }
+
+    /// As [`PageKit::load`], for pages shown on hosts that do not serve their files: those come from the auth server.
+    ///
+    /// # Errors
+    /// [`BrandError`].
+    pub fn load_elsewhere(settings: &SharedSettings) -> Result<Self, BrandError> {
+        Self::load_at(settings, &settings.auth_url.origin().ascii_serialization())
+    }
+
+    fn load_at(settings: &SharedSettings, origin: &str) -> Result<Self, BrandError> {
+        let assets_at = format!("{origin}{ASSETS}");
+        let (brand, assets) = Assets::load(&settings.brand, &assets_at)?;
+        let policy = HeaderValue::try_from(policy(settings, origin));
         let policy = policy.unwrap_or_else(|_| HeaderValue::from_static("default-src 'none'"));
-        Ok(Self(Arc::new(Kit { languages: Languages::read()?, brand, assets, policy })))
+        Ok(Self(Arc::new(Kit { languages: Languages::read()?, brand, assets, policy, assets_at })))
     }
 
     /// Serves style sheets, script and images under `/api/auth/assets`.
@@ -73,7 +88,8 @@ impl PageKit {
 
 /// Nothing but our own style, script and images; no frames; forms to ourselves, and through the redirect after
 /// them to the hosts of the domain (browsers apply `form-action` to it as well).
-fn policy(settings: &SharedSettings) -> String {
+fn policy(settings: &SharedSettings, assets: &str) -> String {
+    let files = if assets.is_empty() { "'self'" } else { assets };
     let (scheme, domain) = (settings.auth_url.scheme(), &settings.domain);
     let port = settings.auth_url.port().map(|port| format!(":{port}")).unwrap_or_default();
     let allowed = settings
@@ -81,7 +97,7 @@ fn policy(settings: &SharedSettings) -> String {
         .iter()
         .fold(String::new(), |all, origin| all + " " + &origin.ascii_serialization());
     format!(
-        "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; \
+        "default-src 'none'; style-src {files}; script-src {files}; img-src {files}; connect-src 'self'; \
          form-action 'self' {scheme}://{domain}{port} {scheme}://*.{domain}{port}{allowed}; \
          frame-ancestors 'none'; base-uri 'none'; object-src 'none'"
     )

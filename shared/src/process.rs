@@ -47,6 +47,21 @@ pub struct Sites {
     pub public: Router,
     /// The operator.
     pub admin: Router,
+    /// The edges, which ask about requests.
+    pub edges: Option<Listener>,
+}
+
+/// One more listener.
+#[derive(Debug)]
+pub struct Listener {
+    /// Its setting.
+    pub key: &'static str,
+    /// Where.
+    pub address: SocketAddr,
+    /// Peers that may have all connections.
+    pub trusted: Vec<ipnet::IpNet>,
+    /// What it answers.
+    pub router: Router,
 }
 
 impl ProcessError {
@@ -67,24 +82,42 @@ impl ProcessError {
 pub async fn run(
     name: &str,
     settings: &ServerSettings,
-    Sites { public, admin }: Sites,
+    Sites { public, admin, edges }: Sites,
     stopping: impl FnOnce(),
 ) -> Result<(), ProcessError> {
     let mut signals = ShutdownSignals::catch()?;
     let public_listener = listen("server.listen", settings.listen).await?;
     let admin_listener = listen("server.admin_listen", settings.admin_listen).await?;
     let (public_address, admin_address) = (public_listener.local_addr()?, admin_listener.local_addr()?);
-    tracing::info!(event = "listening", name, public = %public_address, admin = %admin_address, "ready");
+    let edges = match edges {
+        Some(edges) => Some((listen(edges.key, edges.address).await?, edges)),
+        None => None,
+    };
+    let edges_address = edges.as_ref().map(|(_, edges)| tracing::field::display(edges.address));
+    tracing::info!(
+        event = "listening",
+        name,
+        public = %public_address,
+        admin = %admin_address,
+        edges = edges_address,
+        "ready"
+    );
     let (stop, stopped) = tokio::sync::watch::channel(());
     let until = |mut stopped: tokio::sync::watch::Receiver<()>| async move {
         let _ = stopped.changed().await;
     };
     let limits = Limits { connections: settings.max_connections, trusted: settings.trusted_proxies.clone() };
     let admin_limits = Limits { connections: 64, trusted: Vec::new() };
-    let both = async {
+    let for_edges = async {
+        let Some((listener, edges)) = edges else { return Ok(()) };
+        let limits = Limits { connections: settings.max_connections, trusted: edges.trusted };
+        serve(listener, edges.router, limits, until(stopped.clone())).await
+    };
+    let all = async {
         tokio::try_join!(
             serve(public_listener, public, limits, until(stopped.clone())),
             serve(admin_listener, admin, admin_limits, until(stopped.clone())),
+            for_edges,
         )
     };
     let signal = async {
@@ -94,7 +127,7 @@ pub async fn run(
         stopping();
         Ok(())
     };
-    tokio::try_join!(both, signal)?;
+    tokio::try_join!(all, signal)?;
     tracing::info!(event = "stopped", "done");
     Ok(())
 }

@@ -68,6 +68,15 @@ pub enum Rejection {
     /// The session does not fit into cookies.
     #[error("the session is too large for its cookies")]
     SessionTooLarge,
+    /// Sent to a host that is not served here.
+    #[error("this host is not served here")]
+    Misdirected,
+    /// The app behind cannot be reached, or its answer cannot be read; the text is for the log.
+    #[error("the app behind does not answer: {0}")]
+    BadGateway(&'static str),
+    /// The app behind took too long.
+    #[error("the app behind took too long to answer")]
+    GatewayTimeout,
     /// Took too long.
     #[error("the request took too long")]
     TimedOut,
@@ -96,6 +105,9 @@ impl Rejection {
             Self::Unavailable(_) => (StatusCode::SERVICE_UNAVAILABLE, "Unavailable", Fault::Upstream),
             Self::Unconfirmed(_) => (StatusCode::SERVICE_UNAVAILABLE, "Outage", Fault::Upstream),
             Self::SessionTooLarge => (StatusCode::UNPROCESSABLE_ENTITY, "SessionTooLarge", Fault::Upstream),
+            Self::Misdirected => (StatusCode::MISDIRECTED_REQUEST, "Misdirected", Fault::Client),
+            Self::BadGateway(_) => (StatusCode::BAD_GATEWAY, "UpstreamUnavailable", Fault::Upstream),
+            Self::GatewayTimeout => (StatusCode::GATEWAY_TIMEOUT, "UpstreamUnavailable", Fault::Upstream),
             Self::TimedOut => (StatusCode::REQUEST_TIMEOUT, "TimedOut", Fault::Client),
             Self::Internal(_) => (StatusCode::INTERNAL_SERVER_ERROR, "Internal", Fault::Internal),
         }

@@ -19,9 +19,12 @@ use tokio::sync::Notify;
 use crate::{clock::UnixTime, refusal::Outage, token::Claims};
 
 mod entry;
+mod watch;
 
 use entry::seconds;
 pub use entry::{Revocation, RevocationKey};
+pub use watch::Watch;
+use watch::Watchers;
 
 /// Parts of the list, so that a writer keeps few readers waiting and growing moves little at a time.
 const SHARDS: usize = 64;
@@ -46,6 +49,7 @@ pub struct Revocations {
     /// So that a list with nothing on it costs nothing.
     entries: AtomicUsize,
     news: Option<News>,
+    watchers: Watchers,
 }
 
 /// What a list that others write knows about its own age.
@@ -63,7 +67,12 @@ struct News {
 impl Default for Revocations {
     /// A list that nobody else writes.
     fn default() -> Self {
-        Self { shards: std::array::from_fn(|_| Shard::default()), entries: AtomicUsize::new(0), news: None }
+        Self {
+            shards: std::array::from_fn(|_| Shard::default()),
+            entries: AtomicUsize::new(0),
+            news: None,
+            watchers: Watchers::default(),
+        }
     }
 }
 
@@ -83,6 +92,14 @@ impl Revocations {
 
     /// Ends sessions. Whether that was news.
     pub fn revoke(&self, revocation: Revocation) -> bool {
+        let is_news = self.enter(revocation);
+        if is_news {
+            self.watchers.wake(&revocation.key);
+        }
+        is_news
+    }
+
+    fn enter(&self, revocation: Revocation) -> bool {
         let (at, until) = (seconds(revocation.at), seconds(revocation.until));
         let Some(shard) = self.shard(&revocation.key) else { return false };
         let mut shard = shard.write().unwrap_or_else(PoisonError::into_inner);

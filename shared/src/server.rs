@@ -72,17 +72,32 @@ pub enum Hsts {
 impl Stack {
     /// The router with all layers, outermost first.
     pub fn wrap(self, router: Router) -> Router {
+        self.wrap_untimed(timed(router.fallback(async || Rejection::NotFound)))
+    }
+
+    /// As [`Stack::wrap`], without limits of time: for routes that stream, and have limits of their own.
+    pub fn wrap_untimed(self, router: Router) -> Router {
         let stack = Arc::new(self);
         let layers = tower::ServiceBuilder::new()
             .layer(middleware::from_fn(observe::observe))
             .layer(middleware::from_fn_with_state(Arc::clone(&stack), finish))
             .layer(CatchPanicLayer::custom(|_| Rejection::Internal("a handler panicked").into_response()))
-            .layer(middleware::from_fn_with_state(stack, gate))
-            .layer(TimeoutLayer::with_status_code(http::StatusCode::REQUEST_TIMEOUT, TOTAL_TIME))
-            .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE));
-        router.fallback(async || Rejection::NotFound).layer(layers)
+            .layer(middleware::from_fn_with_state(stack, gate));
+        router.layer(layers)
     }
 }
+
+/// Limits of time for routes that answer at once.
+pub fn timed(router: Router) -> Router {
+    let layers = tower::ServiceBuilder::new()
+        .layer(TimeoutLayer::with_status_code(http::StatusCode::REQUEST_TIMEOUT, TOTAL_TIME))
+        .layer(RequestBodyTimeoutLayer::new(BODY_PAUSE));
+    router.layer(layers)
+}
+
+/// Rides on an answer that an app behind gave: what an app says of its own content stays as it is.
+#[derive(Clone, Copy, Debug)]
+pub struct FromUpstream;
 
 /// Turns a failure into a page or JSON with the request's id, and adds what every response has.
 async fn finish(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
@@ -101,11 +116,14 @@ async fn finish(State(stack): State<Arc<Stack>>, request: Request, next: Next) -
         };
         response = with_headers_of(shown, &response);
     }
+    let from_upstream = response.extensions().get::<FromUpstream>().is_some();
     let headers = response.headers_mut();
     if let Some(id) = id.and_then(|id| HeaderValue::try_from(id).ok()) {
         headers.insert("x-request-id", id);
     }
-    headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    if !from_upstream {
+        headers.entry(header::X_CONTENT_TYPE_OPTIONS).or_insert(HeaderValue::from_static("nosniff"));
+    }
     if stack.hsts == Hsts::Sent {
         let year = HeaderValue::from_static("max-age=31536000; includeSubDomains");
         headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(year);
@@ -141,9 +159,22 @@ fn problem(rejection: &Rejection, id: Option<&str>) -> Response {
     (status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
 }
 
+/// What of a failure's headers its page or JSON has, too.
+const REJECTED_KEEPS: [header::HeaderName; 9] = [
+    header::SET_COOKIE,
+    header::ALLOW,
+    header::RETRY_AFTER,
+    header::CACHE_CONTROL,
+    header::WWW_AUTHENTICATE,
+    header::ACCESS_CONTROL_ALLOW_ORIGIN,
+    header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+    header::VARY,
+    crate::client::SIGN_IN_ADDRESS,
+];
+
 /// `shown`, with the cookies, `Allow` and `Retry-After` of what it replaces.
 fn with_headers_of(mut shown: Response, replaced: &Response) -> Response {
-    for name in [header::SET_COOKIE, header::ALLOW, header::RETRY_AFTER, header::CACHE_CONTROL] {
+    for name in REJECTED_KEEPS {
         for value in replaced.headers().get_all(&name) {
             shown.headers_mut().append(name.clone(), value.clone());
         }

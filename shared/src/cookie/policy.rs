@@ -17,6 +17,9 @@ use crate::{
     key::digest,
 };
 
+/// Ties a host to a session; after the prefix.
+const BINDING: &str = "hallpass.session-binding";
+
 /// What all session cookies of a deployment share.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CookiePolicy {
@@ -83,6 +86,14 @@ impl CookiePolicy {
         self.line(self.bare(&self.binding_name(), "").max_age(cookie::time::Duration::ZERO))
     }
 
+    /// Whether a cookie of this name is ours: no app is to see or to set it (threat-model C10, H18).
+    pub fn is_ours(&self, name: &str) -> bool {
+        let chunk = |rest: &str| rest.strip_prefix('.').and_then(super::chunk::number).is_some();
+        name.strip_prefix(self.name.as_str()).is_some_and(|rest| rest.is_empty() || chunk(rest))
+            || name == self.csrf_name
+            || name.strip_prefix(self.scheme.host_prefix()) == Some(BINDING)
+    }
+
     /// Whether this host is tied to another session than `sid`.
     pub fn is_bound_elsewhere(&self, cookies: RequestCookies<'_>, sid: &str) -> bool {
         let name = self.binding_name();
@@ -91,7 +102,7 @@ impl CookiePolicy {
     }
 
     fn binding_name(&self) -> String {
-        format!("{}hallpass.session-binding", self.scheme.host_prefix())
+        format!("{}{BINDING}", self.scheme.host_prefix())
     }
 
     fn session<'c>(&'c self, name: &'c str, value: &'c str, scope: Scope) -> cookie::CookieBuilder<'c> {

@@ -77,7 +77,7 @@ pub(crate) struct Assets {
 }
 
 impl Assets {
-    pub(crate) fn load(settings: &BrandSettings) -> Result<(Brand, Self), BrandError> {
+    pub(crate) fn load(settings: &BrandSettings, at: &str) -> Result<(Brand, Self), BrandError> {
         const CSS: &str = "text/css; charset=utf-8";
         let fixed =
             |path, kind, body: &'static str| Asset { path, kind, body: Bytes::from_static(body.as_bytes()) };
@@ -104,7 +104,7 @@ impl Assets {
         }
         let [a, b, c, d, ..] = digest("assets", &all);
         let version = format!("{a:02x}{b:02x}{c:02x}{d:02x}");
-        let logo = settings.logo_file.is_some().then(|| format!("{ASSETS}/logo?v={version}"));
+        let logo = settings.logo_file.is_some().then(|| format!("{at}/logo?v={version}"));
         Ok((Brand { name: settings.name.clone(), logo }, Self { files, version }))
     }
 

@@ -28,6 +28,8 @@ impl<'t> Message<'t> {
             "AccessDenied" => (&t.error_title_access_denied, &t.error_access_denied),
             "RefreshTokenExpired" => (&t.error_title_refresh_expired, &t.error_refresh_expired),
             "HeadersTooLarge" => (&t.error_title_too_many_headers, &t.error_too_many_headers),
+            "UpstreamUnavailable" => (&t.error_title_upstream, &t.error_upstream),
+            "LoopCookie" => (&t.error_title_loop, &t.error_loop_cookie),
             "Loop" => (&t.error_title_loop, &t.error_loop),
             "NotFound" => (&t.error_title_not_found, &t.error_not_found),
             _ => (&t.error_title_default, &t.error_default),

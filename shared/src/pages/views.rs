@@ -7,7 +7,7 @@ use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
 
-use super::{ASSETS, Brand, Pages, Texts};
+use super::{Brand, Pages, Texts};
 
 /// The sign-in form.
 #[derive(Clone, Copy, Debug)]
@@ -121,7 +121,7 @@ macro_rules! page {
             pub(super) t: &'p Texts,
             pub(super) lang: &'static str,
             pub(super) brand: &'p Brand,
-            pub(super) assets: &'static str,
+            pub(super) assets: &'p str,
             pub(super) version: &'p str,
             pub(super) page: $view<'p>,
             $(pub(super) $field: $type),*
@@ -143,7 +143,7 @@ macro_rules! framed {
             t: $pages.t,
             lang: $pages.lang,
             brand: &$pages.kit.brand,
-            assets: ASSETS,
+            assets: &$pages.kit.assets_at,
             version: &$pages.kit.assets.version,
             $($field: $value),*
         }

@@ -1,0 +1,304 @@
+//! What an app is told about its user: headers, set once.
+//!
+//! Why: an app that believes `Remote-User` believes whoever can send it. Whatever a client sends under such a name, in
+//! any spelling that some server would fold to it, goes first; then each name is set exactly once (threat-model H1 to
+//! H3, H7, H10, H11).
+
+use hallpass_shared::{authenticator::Freshness, token::Claims};
+use http::{HeaderMap, HeaderName, HeaderValue, header};
+use serde_json::Value;
+
+use crate::{assertion::Assertion, layer::SignedIn, rules::look_up};
+
+/// Families that are ours or an edge's, whatever the settings say.
+const FAMILIES: [&str; 7] = [
+    "remote-",
+    "x-auth-request-",
+    "x-forwarded-",
+    "x-hallpass-",
+    "hallpass-",
+    "x-original-",
+    "x-http-method",
+];
+/// Headers that tell an app another client, path or method than the one that was judged.
+const MISLEADING: [&str; 8] = [
+    "forwarded",
+    "x-real-ip",
+    "x-client-ip",
+    "true-client-ip",
+    "x-rewrite-url",
+    "x-method-override",
+    "x-cluster-client-ip",
+    // Taken for a proxy's address by CGI programs.
+    "proxy",
+];
+/// Fields that say who somebody is; any other may say what they may.
+const WHO: [&str; 6] = ["/sub", "/id", "/email", "/name", "/username", "/preferred_username"];
+
+/// The names an app reads, and where their values are.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    fields: Vec<Field>,
+    assertion: Option<Assertion>,
+}
+
+/// One header.
+#[derive(Clone, Debug)]
+pub(crate) struct Field {
+    pub(crate) name: HeaderName,
+    /// A JSON pointer.
+    pub(crate) pointer: String,
+}
+
+impl Identity {
+    pub(crate) fn new(fields: Vec<Field>, assertion: Option<Assertion>) -> Self {
+        Self { fields, assertion }
+    }
+
+    /// The public keys for the signed assertion, where there is one.
+    pub(crate) fn assertion(&self) -> Option<&Assertion> {
+        self.assertion.as_ref()
+    }
+
+    /// Names that only we set.
+    fn names(&self) -> impl Iterator<Item = &HeaderName> {
+        self.fields.iter().map(|field| &field.name).chain(self.assertion.iter().map(Assertion::header))
+    }
+
+    /// Takes away what a client has no business to say.
+    pub(crate) fn strip(&self, headers: &mut HeaderMap) {
+        let odd: Vec<HeaderName> =
+            headers.keys().filter(|name| self.is_stripped(name.as_str())).cloned().collect();
+        for name in odd {
+            headers.remove(name);
+        }
+    }
+
+    /// Takes away the names that an app would read a user from, and nothing else.
+    pub(crate) fn strip_names(&self, headers: &mut HeaderMap) {
+        let forged: Vec<HeaderName> =
+            headers.keys().filter(|name| self.is_managed(name.as_str())).cloned().collect();
+        for name in forged {
+            headers.remove(name);
+        }
+    }
+
+    fn is_managed(&self, name: &str) -> bool {
+        self.names().any(|own| folds_to(name, own.as_str()))
+    }
+
+    fn is_stripped(&self, name: &str) -> bool {
+        // `X_User` and `X.User` are `X-User` to some servers: no app can rely on such a name.
+        let odd = name.bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-');
+        odd || MISLEADING.contains(&name)
+            || FAMILIES.iter().any(|family| name.starts_with(family))
+            || self.is_managed(name)
+    }
+
+    /// Whether a check carries a name that only we set: an edge that keeps such headers would send it on (threat-model H6).
+    pub(crate) fn forged<'h>(&self, headers: &'h HeaderMap) -> Option<&'h HeaderName> {
+        headers.keys().find(|name| self.is_managed(name.as_str()))
+    }
+
+    /// Sets what is known of the user; a value that is not known is not set.
+    pub(crate) fn set(&self, headers: &mut HeaderMap, signed_in: &SignedIn, host: &str) {
+        for field in &self.fields {
+            if let Some(value) = field.value(signed_in) {
+                headers.insert(field.name.clone(), value);
+            }
+        }
+        self.assert(headers, signed_in, host);
+    }
+
+    /// Sets every name, an empty one where nothing is known: an edge may keep the client's own otherwise.
+    pub(crate) fn set_all(&self, headers: &mut HeaderMap, signed_in: Option<&SignedIn>, host: &str) {
+        for name in self.names() {
+            headers.insert(name.clone(), HeaderValue::from_static(""));
+        }
+        if let Some(signed_in) = signed_in {
+            self.set(headers, signed_in, host);
+        }
+    }
+
+    fn assert(&self, headers: &mut HeaderMap, signed_in: &SignedIn, host: &str) {
+        let Some(assertion) = &self.assertion else { return };
+        if let Some(value) = assertion.sign(&signed_in.claims, host) {
+            headers.insert(assertion.header().clone(), value);
+        }
+    }
+}
+
+impl Field {
+    fn value(&self, signed_in: &SignedIn) -> Option<HeaderValue> {
+        // What somebody may is known for one access token's life, no longer (threat-model T15).
+        if signed_in.outage.is_some() && !WHO.contains(&self.pointer.as_str()) {
+            return None;
+        }
+        let text = text_of(&signed_in.claims, &self.pointer)?;
+        HeaderValue::try_from(in_ascii(text)).ok()
+    }
+}
+
+impl SignedIn {
+    /// Whether the access token is worth showing to an app.
+    pub(crate) fn is_fresh(&self) -> bool {
+        self.outage.is_none() && self.freshness == Freshness::Fresh
+    }
+
+    /// `Authorization` for the app.
+    pub(crate) fn bearer(&self) -> Option<HeaderValue> {
+        let token = self.claims.access_token.as_ref().filter(|_| self.is_fresh())?;
+        let mut value = HeaderValue::try_from(format!("Bearer {}", token.expose())).ok()?;
+        value.set_sensitive(true);
+        Some(value)
+    }
+}
+
+/// Texts, numbers and yes or no as they are; lists joined by commas. An element with a comma of its own is left out:
+/// it would be read as two.
+fn text_of(claims: &Claims, pointer: &str) -> Option<String> {
+    let plain = |value: &Value| match value {
+        Value::String(text) => Some(text.clone()),
+        Value::Number(number) => Some(number.to_string()),
+        Value::Bool(yes) => Some(yes.to_string()),
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
+    };
+    let value = match pointer {
+        "/sub" => claims.subject().map(|subject| Value::String(subject.into())),
+        _ => look_up(claims, pointer),
+    };
+    let text = match value? {
+        Value::Array(items) => {
+            let fit = |item: &Value| {
+                let text = plain(item)?;
+                let fits = !text.contains(',') && !text.is_empty();
+                if !fits {
+                    tracing::warn!(
+                        event = "identity",
+                        pointer,
+                        "an element with a comma, or an empty one, is left out"
+                    );
+                }
+                fits.then_some(text)
+            };
+            items.iter().filter_map(fit).collect::<Vec<_>>().join(",")
+        }
+        other => plain(&other)?,
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+/// A text that is all visible ASCII as it is; any other as RFC 8187 section 3.2.1 writes it, `UTF-8''Zo%C3%AB`, which says
+/// of itself that it is encoded.
+fn in_ascii(text: String) -> String {
+    const MARK: &str = "UTF-8''";
+    let visible = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
+    let blank_ends = text.starts_with(' ') || text.ends_with(' ');
+    if visible && !blank_ends && !text.starts_with(MARK) {
+        return text;
+    }
+    let encoded = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC);
+    format!("{MARK}{encoded}")
+}
+
+/// Whether some server takes `name` for `own`: small letters, and `_` for all but letters and digits.
+fn folds_to(name: &str, own: &str) -> bool {
+    let fold = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'_' };
+    name.len() == own.len() && name.bytes().map(fold).eq(own.bytes().map(fold))
+}
+
+/// `Cookie` without what is ours, the rest as it came; nothing if nothing is left (threat-model C10).
+pub(crate) fn reduced_cookie(headers: &HeaderMap, is_ours: impl Fn(&str) -> bool) -> Option<HeaderValue> {
+    let mut lines = headers.get_all(header::COOKIE).iter();
+    let first = lines.next()?;
+    let kept = |pair: &&[u8]| {
+        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+        // A pair without a name is read as its value's name by some.
+        !pair.trim_ascii().is_empty()
+            && !name.is_empty()
+            && std::str::from_utf8(name).is_ok_and(|name| !is_ours(name))
+    };
+    if lines.next().is_none() && pairs(first).all(|pair| kept(&pair)) {
+        return Some(first.clone());
+    }
+    let all = headers.get_all(header::COOKIE).iter().flat_map(pairs);
+    let rest: Vec<&[u8]> = all.filter(kept).map(<[u8]>::trim_ascii).collect();
+    if rest.is_empty() { None } else { HeaderValue::from_bytes(&rest.join(&b"; "[..])).ok() }
+}
+
+fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
+    line.as_bytes().split(|byte| *byte == b';')
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_spelling_of_a_managed_name_goes() {
+        // threat-model H1, H2, H7, H10
+        let name = HeaderName::from_static("x-auth-user");
+        let identity = Identity::new(vec![Field { name, pointer: "/sub".into() }], None);
+        for name in [
+            "x-auth-user",
+            "x_auth_user",
+            "x.auth.user",
+            "x~auth~user",
+            "x-auth_user",
+            "remote-user",
+            "x-forwarded-for",
+            "x_forwarded_for",
+            "forwarded",
+            "x-real-ip",
+            "x-original-url",
+            "x-http-method-override",
+            "x-hallpass-sub",
+            "proxy",
+        ] {
+            assert!(identity.is_stripped(name), "{name}");
+        }
+        for name in ["x-auth-users", "accept", "x-request-id", "authorization", "cookie", "sec-fetch-mode"] {
+            assert!(!identity.is_stripped(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn values_are_one_line_of_ascii_and_lists_are_unambiguous() {
+        // threat-model H11
+        let user = serde_json::json!({
+            "name": "Zoë\r\nX-Auth-Is-Admin: true", "plain": "Zoe Novotna", "groups": ["a", "b,c", "", 7], "no": null, "deep": {"x": 1},
+            "mark": "UTF-8''x", "empty": [],
+        });
+        let claims = Claims { user: user.as_object().unwrap().clone(), ..Claims::default() };
+        let said = |pointer: &str| text_of(&claims, pointer).map(in_ascii);
+        assert_eq!(said("/name").unwrap(), "UTF-8''Zo%C3%AB%0D%0AX%2DAuth%2DIs%2DAdmin%3A%20true");
+        assert_eq!(said("/plain").unwrap(), "Zoe Novotna");
+        assert_eq!(said("/groups").unwrap(), "a,7");
+        assert_eq!(said("/mark").unwrap(), "UTF-8''UTF%2D8%27%27x");
+        assert_eq!((said("/no"), said("/deep"), said("/empty"), said("/absent")), (None, None, None, None));
+        assert_eq!(said("/deep/x").unwrap(), "1");
+    }
+
+    #[test]
+    fn cookies_of_ours_go_and_the_others_stay_as_they_are() {
+        // threat-model C10
+        let reduced = |line: &'static str| {
+            let headers = HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static(line))]);
+            reduced_cookie(&headers, |name| name == "ours").map(|value| value.to_str().unwrap().to_owned())
+        };
+        assert_eq!(reduced("a=1;b=2").unwrap(), "a=1;b=2");
+        assert_eq!(reduced("a=1; ours=x; b=\"2 3\"").unwrap(), "a=1; b=\"2 3\"");
+        assert_eq!(reduced("ours =x; =ours=x; a").unwrap(), "a");
+        assert_eq!(reduced("ours=x"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_makes_a_header(text in "\\PC{0,40}|[\\x00-\\x20]{0,5}") {
+            let value = in_ascii(text);
+            prop_assert!(HeaderValue::try_from(value.as_str()).is_ok() && value.is_ascii());
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The apps behind, by path, and one exchange with one of them.
+//!
+//! Why: each phase has a limit of its own (connection, request, head of the response), so that a slow upload of an hour is
+//! fine and an app that hangs is noticed within a minute.
+
+use std::{pin::pin, sync::Arc};
+
+use axum::body::Body;
+use hallpass_shared::rejection::Rejection;
+use http::{HeaderMap, HeaderName, HeaderValue, Response, Uri, header, request::Parts, uri::PathAndQuery};
+use hyper::body::Incoming;
+use hyper_tls::HttpsConnector;
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+use url::Url;
+
+use super::{
+    Times,
+    body::{Progress, Upload},
+};
+use crate::canonical::{CanonicalPath, PathPattern};
+
+/// The apps, longest path first.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstreams {
+    all: Arc<[Upstream]>,
+    client: Client<HttpsConnector<HttpConnector>, Upload>,
+}
+
+/// One app.
+#[derive(Clone, Debug)]
+pub(crate) struct Upstream {
+    path: PathPattern,
+    url: Url,
+    scheme: http::uri::Scheme,
+    authority: http::uri::Authority,
+    trailers: Arc<[HeaderName]>,
+}
+
+/// An address that no app can be at.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum UpstreamError {
+    #[error("`{0}` is not an address such as http://127.0.0.1:8000, without path, query or user")]
+    Address(String),
+    #[error("TLS cannot be set up")]
+    Tls(#[from] hyper_tls::native_tls::Error),
+}
+
+/// One request for one app.
+pub(super) struct Exchange<'p> {
+    pub(super) parts: Parts,
+    pub(super) body: Body,
+    pub(super) times: Times,
+    pub(super) upstream: &'p Upstream,
+}
+
+impl Upstream {
+    pub(crate) fn new(path: &str, address: &str, trailers: Vec<HeaderName>) -> Result<Self, UpstreamError> {
+        let wrong = || UpstreamError::Address(address.to_owned());
+        let url = Url::parse(address).map_err(|_| wrong())?;
+        let plain = url.path() == "/"
+            && url.query().is_none()
+            && url.fragment().is_none()
+            && url.username().is_empty();
+        let scheme = match url.scheme() {
+            "http" => http::uri::Scheme::HTTP,
+            "https" => http::uri::Scheme::HTTPS,
+            _ => return Err(wrong()),
+        };
+        let origin = url.origin().ascii_serialization();
+        let authority = origin.split_once("://").and_then(|(_, authority)| authority.parse().ok());
+        match authority.filter(|_| plain) {
+            Some(authority) => {
+                let path = PathPattern::Prefix(path.to_owned());
+                Ok(Self { path, url, scheme, authority, trailers: trailers.into() })
+            }
+            None => Err(wrong()),
+        }
+    }
+
+    /// Where the app is, for people.
+    pub(crate) fn url(&self) -> &Url {
+        &self.url
+    }
+
+    fn depth(&self) -> usize {
+        match &self.path {
+            PathPattern::Prefix(path) | PathPattern::Exact(path) => path.len(),
+        }
+    }
+
+    /// The judged path, and the query as it came.
+    pub(super) fn address(&self, path: &CanonicalPath<'_>, target: &PathAndQuery) -> Option<Uri> {
+        let target = match target.query() {
+            _ if path.is_as_sent() => target.clone(),
+            Some(query) => format!("{}?{query}", path.as_str()).parse().ok()?,
+            None => path.as_str().parse().ok()?,
+        };
+        let address = Uri::builder().scheme(self.scheme.clone()).authority(self.authority.clone());
+        address.path_and_query(target).build().ok()
+    }
+
+    /// Announces only trailers that go on.
+    pub(super) fn allow_trailers(&self, headers: &mut HeaderMap) {
+        if !headers.contains_key(header::TRAILER) {
+            return;
+        }
+        let named: Vec<&str> = super::head::tokens(headers, &header::TRAILER)
+            .filter(|name| self.trailers.iter().any(|allowed| name.eq_ignore_ascii_case(allowed.as_str())))
+            .collect();
+        match HeaderValue::try_from(named.join(", ")) {
+            Ok(value) if !value.is_empty() => headers.insert(header::TRAILER, value),
+            _ => headers.remove(header::TRAILER),
+        };
+    }
+}
+
+impl Upstreams {
+    pub(crate) fn new(mut all: Vec<Upstream>, times: Times) -> Result<Self, UpstreamError> {
+        all.sort_by_key(|upstream| std::cmp::Reverse(upstream.depth()));
+        let mut http = HttpConnector::new();
+        http.set_connect_timeout(Some(times.connect));
+        http.set_nodelay(true);
+        http.enforce_http(false);
+        let tls = hyper_tls::native_tls::TlsConnector::new()?;
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(std::time::Duration::from_secs(30))
+            .http1_max_buf_size(2 * hallpass_shared::server::MAX_HEADER_BYTES)
+            .build(HttpsConnector::from((http, tls.into())));
+        Ok(Self { all: all.into(), client })
+    }
+
+    pub(super) fn of(&self, path: &CanonicalPath<'_>) -> Option<&Upstream> {
+        self.all.iter().find(|upstream| upstream.path.is_exactly(path))
+    }
+
+    /// Sends a request on, and waits for the head of the answer.
+    pub(super) async fn ask(&self, exchange: Exchange<'_>) -> Result<Response<Incoming>, Rejection> {
+        let Exchange { parts, body, times, upstream } = exchange;
+        let progress = Progress::new();
+        let body = Upload::new(body, Arc::clone(&progress), Arc::clone(&upstream.trailers));
+        let mut answer = pin!(self.client.request(http::Request::from_parts(parts, body)));
+        loop {
+            let (limit, rejection) = progress.limit(&times);
+            tokio::select! {
+                answered = &mut answer => return answered.map_err(|error| explain(&error, upstream)),
+                () = tokio::time::sleep_until(limit) => if progress.limit(&times).0 <= limit {
+                    tracing::warn!(event = "upstream", url = %upstream.url, code = rejection.verdict().1, "a request took too long");
+                    return Err(rejection);
+                },
+            }
+        }
+    }
+}
+
+fn explain(error: &hyper_util::client::legacy::Error, upstream: &Upstream) -> Rejection {
+    let causes = hallpass_shared::telemetry::causes(error);
+    tracing::warn!(event = "upstream", url = %upstream.url, error = causes, "the app behind gave no answer");
+    let what = if error.is_connect() { "it cannot be reached" } else { "it broke off" };
+    Rejection::BadGateway(what)
+}
