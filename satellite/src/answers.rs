@@ -41,9 +41,10 @@ impl Answers {
     pub(crate) fn ask_to_sign_in(&self, asked: Asked<'_>, error: Option<&str>) -> Response {
         let address = self.sign_in_address(&self.way_back(asked), error);
         if is_navigation(asked.method, asked.headers) {
-            let safe = asked.method == Method::GET || asked.method == Method::HEAD;
-            let status = if safe { StatusCode::FOUND } else { StatusCode::SEE_OTHER };
-            return (status, [(header::LOCATION, address), (header::CACHE_CONTROL, "no-store".into())])
+            return (
+                StatusCode::SEE_OTHER,
+                [(header::LOCATION, address), (header::CACHE_CONTROL, "no-store".into())],
+            )
                 .into_response();
         }
         let mut response = Rejection::SignInRequired.into_response();

@@ -134,12 +134,15 @@ async fn check(files: &[PathBuf]) -> anyhow::Result<()> {
     let texts = texts(files)?;
     let settings = Settings::read(&texts)?;
     say(&format!("settings: ok, {} under {}", settings.url, settings.shared.auth_url))?;
-    if let Some(proxy) = &settings.proxy {
-        for upstream in &proxy.upstreams {
-            say(&explain::reached(upstream).await)?;
+    let mut unreached = Vec::new();
+    for upstream in settings.proxy.iter().flat_map(|proxy| &proxy.upstreams) {
+        match explain::reach(upstream).await {
+            Ok(reached) => say(&reached)?,
+            Err(problem) => unreached.push(problem),
         }
     }
     match Satellite::build(settings).map_err(|error| explain(&texts, error))?.agreement().await {
+        Agreement::Agreed if !unreached.is_empty() => anyhow::bail!("{}", unreached.join("\n")),
         Agreement::Agreed => say("auth server: reached; secret, cookie and dialect agree\nall is well"),
         Agreement::Differs(differences) => anyhow::bail!("{}", differences.join("\n")),
         Agreement::Unreachable(problem) => anyhow::bail!("{problem}"),

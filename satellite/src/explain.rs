@@ -106,17 +106,17 @@ fn user(json: &[u8]) -> Result<SignedIn, String> {
 }
 
 /// Whether the app behind can be reached, as a line for `check`.
-pub(crate) async fn reached(upstream: &Upstream) -> String {
+pub(crate) async fn reach(upstream: &Upstream) -> Result<String, String> {
     let url = upstream.url();
     let host = url.host_str().unwrap_or_default().trim_matches(['[', ']']);
     let port = url.port_or_known_default().unwrap_or(80);
     let connected =
         tokio::time::timeout(Duration::from_secs(3), tokio::net::TcpStream::connect((host, port))).await;
     match connected {
-        Ok(Ok(_)) => format!("app: {url} can be reached"),
+        Ok(Ok(_)) => Ok(format!("app: {url} can be reached")),
         Ok(Err(error)) => {
             format!("app: {url} cannot be reached: {error}; is it started, and is the address right?")
         }
-        Err(_) => format!("app: {url} does not answer within 3 s; is the address right?"),
+        Err(_) => Err(format!("app: {url} does not answer within 3 s; is the address right?")),
     }
 }

@@ -156,7 +156,7 @@ impl ForwardAuth {
             }
             Verdict::SignIn => {
                 let error = visitor.has_ended().then_some("RefreshTokenExpired");
-                dialect.redirected(self.answers.ask_to_sign_in(asked, error))
+                dialect.redirected(self.answers.ask_to_sign_in(asked, error), &original.method)
             }
             Verdict::Forbidden(signed_in) => self.answers.forbid_by(asked, &signed_in, rule.access()),
             Verdict::Unconfirmed(outage) => Rejection::Unconfirmed(outage).into_response(),

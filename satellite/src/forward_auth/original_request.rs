@@ -5,7 +5,7 @@
 //! as the browser wrote it (P1).
 
 use axum::response::Response;
-use http::{HeaderMap, HeaderName, Method, StatusCode, header, request::Parts};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 
 use crate::{
     answers::Asked,
@@ -72,10 +72,21 @@ impl Dialect {
         }
     }
 
-    /// nginx takes no redirect from a check: it gets a 401 and the address beside it.
-    pub(super) fn redirected(self, mut response: Response) -> Response {
-        if self == Self::Nginx && response.status().is_redirection() {
-            *response.status_mut() = StatusCode::UNAUTHORIZED;
+    /// nginx takes no redirect from a check: it gets a 401 and the address beside it. The others get what edges are used
+    /// to: 302 where nothing but the address is asked for again.
+    pub(super) fn redirected(self, mut response: Response, method: &Method) -> Response {
+        if response.status() == StatusCode::SEE_OTHER {
+            let repeatable = method == Method::GET || method == Method::HEAD;
+            *response.status_mut() = match self {
+                Self::Nginx => {
+                    // RFC 9110 section 15.5.2 wants one with each 401.
+                    let bearer = HeaderValue::from_static("Bearer");
+                    response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+                    StatusCode::UNAUTHORIZED
+                }
+                _ if repeatable => StatusCode::FOUND,
+                _ => StatusCode::SEE_OTHER,
+            };
         }
         response
     }

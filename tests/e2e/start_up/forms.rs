@@ -31,7 +31,7 @@ async fn a_key_that_is_not_known() {
     auth-server: setting `log.file` (from hallpass.toml): is not known here; known are format, level
     auth-server: setting `backend.timeot` (from hallpass.toml): is not known here; known are kind, timeout, ca_file, concurrency, insecure_http_backend, address_header, headers, sign_in, refresh, user, sign_out, response
     auth-server: setting `backend.sign_in.ulr` (from hallpass.toml): is not known here; known are url, method, headers, encoding, body, denied_status, denied_if, response
-    satellite: setting `satellite.upstrem` (from hallpass.toml): is not known here; known are url, siblings
+    satellite: setting `satellite.upstrem` (from hallpass.toml): is not known here; known are url, siblings, bearer, origins, rules, identity, assertion, upstream, upstreams, proxy, insecure_pass_session_cookie, forward_auth
     auth-server: setting `secert` (from HALLPASS_SECERT in the environment): is not known here; known are secret, secrets, secret_file, insecure_short_secret, insecure_http, parent_domain, auth_url, cookie, session, refresh, return_to, revocation, server, log, brand, pages, backend, throttle, store, admin, satellite
     auth-server: setting `cookie.samesite` (from HALLPASS_COOKIE__SAMESITE in the environment): is not known here; known are dialect, same_site, name
     auth-server: setting `cookie_same_site` (from HALLPASS_COOKIE_SAME_SITE in the environment): is not known here; if it is meant for [cookie], write two underscores behind COOKIE

@@ -85,8 +85,9 @@ fn keys<'t>(text: &'t str, section: &str) -> Vec<&'t str> {
     let mut found = Vec::new();
     let mut here = section.is_empty();
     for line in text.lines() {
-        let header = line.trim_start_matches(['#', '|', ' ']);
+        let header = line.trim_start_matches(['#', ':', '|', ' ']);
         if let Some(name) = header.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            let name = name.trim_matches(['[', ']']);
             here = name == section;
             let inner = if section.is_empty() {
                 Some(name)
@@ -122,6 +123,9 @@ fn every_key_is_in_it() {
         "pages",
         "throttle",
         "satellite",
+        "satellite.proxy",
+        "satellite.assertion",
+        "satellite.forward_auth",
     ];
     let backend = ["backend", "backend.sign_in", "backend.refresh", "backend.user", "backend.sign_out"];
     let mut cases: Vec<(&str, &str)> = shared.iter().map(|section| (text.as_str(), *section)).collect();
@@ -141,13 +145,49 @@ fn every_key_is_in_it() {
     }
 }
 
+/// The examples: single keys, and sections with all their keys.
+fn examples(text: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    let mut in_section = false;
+    for line in text.lines() {
+        let example = line.strip_prefix("#: ");
+        match example {
+            Some(header) if header.starts_with('[') => {
+                in_section = true;
+                found.push(line.into());
+            }
+            Some(_) if in_section => {
+                let section = found.last_mut().unwrap();
+                section.push('\n');
+                section.push_str(line);
+            }
+            Some(_) => found.push(line.into()),
+            None if line.is_empty() => in_section = false,
+            None => {}
+        }
+    }
+    found
+}
+
 #[test]
 fn every_example_in_it_is_understood() {
     let text = sample();
-    let examples: Vec<&str> = text.lines().filter(|line| line.starts_with("#: ")).collect();
-    assert!(examples.len() > 10, "{examples:?}");
+    let examples = examples(&text);
+    assert!(examples.len() > 15, "{examples:?}");
     for example in examples {
-        let changed = text.replacen(example, example.trim_start_matches("#: "), 1);
+        let example_lines: Vec<&str> = example.lines().collect();
+        // An example is taken out of its comments, a choice of two keys at its first.
+        let chosen = |line: &&str| !line.starts_with("#: secret = ") || !example.contains("secret_file");
+        let taken: Vec<_> = example_lines
+            .iter()
+            .filter(|line| chosen(line))
+            .map(|line| line.trim_start_matches("#: "))
+            .collect();
+        let changed = if example.starts_with("#: [") {
+            format!("{text}\n{}\n", taken.join("\n"))
+        } else {
+            text.replacen(&example, taken.first().copied().unwrap_or_default(), 1)
+        };
         if let Err(error) = read(&changed, &[]) {
             // Files of an example are not there, and a secret is given already.
             let fine =
