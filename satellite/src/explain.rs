@@ -115,7 +115,7 @@ pub(crate) async fn reach(upstream: &Upstream) -> Result<String, String> {
     match connected {
         Ok(Ok(_)) => Ok(format!("app: {url} can be reached")),
         Ok(Err(error)) => {
-            format!("app: {url} cannot be reached: {error}; is it started, and is the address right?")
+            Err(format!("app: {url} cannot be reached: {error}; is it started, and is the address right?"))
         }
         Err(_) => Err(format!("app: {url} does not answer within 3 s; is the address right?")),
     }
