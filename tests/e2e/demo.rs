@@ -71,6 +71,7 @@ async fn it_says_where_to_look_who_to_be_and_what_to_try() {
 
       http://app.example.localhost:PORT     an app: shows your session
       http://admin.example.localhost:PORT   for admins only
+      http://shop.example.localhost:PORT    an app that knows nothing of Hallpass, behind its proxy
       http://auth.example.localhost:PORT    the sign-in itself
 
     Sign in as
@@ -84,7 +85,8 @@ async fn it_says_where_to_look_who_to_be_and_what_to_try() {
       2. Open admin: the same session is there. The ordinary user is told why not.
       3. Watch app: the access token lives 30 seconds and is renewed before your eyes.
       4. Open http://app.example.localhost:PORT/storm: fifty requests at once, one refresh.
-      5. Sign out anywhere: you are signed out of every site, and a copy of the cookie is worth nothing. "On all
+      5. Open shop: a plain app is told who you are. Its /stock is for admins, its /public for everybody.
+      6. Sign out anywhere: you are signed out of every site, and a copy of the cookie is worth nothing. "On all
          devices" ends the sessions of your other browsers, too.
 
     Ctrl-C ends it.

@@ -1,4 +1,4 @@
-//! Hallpass for a first look: an auth server and two satellites in one process, with two users in a file.
+//! Hallpass for a first look: an auth server and three satellites in one process, with two users in a file.
 //!
 //! Why: what this project does is best seen by signing in. Browsers resolve `*.localhost` to this machine, so
 //! there is nothing to set up; lifetimes are short, so that renewals can be watched.
@@ -22,7 +22,7 @@ use tokio::net::TcpListener;
 #[derive(Debug, Parser)]
 #[command(name = "hallpass-demo", version)]
 struct Arguments {
-    /// The port that all three sites share.
+    /// The port that all sites share.
     #[arg(long, default_value_t = 8080)]
     port: u16,
     /// What to log, such as `info`.
@@ -51,7 +51,7 @@ async fn run(arguments: Arguments) -> anyhow::Result<()> {
     // Browsers may try either address of localhost.
     let v6 = TcpListener::bind((Ipv6Addr::LOCALHOST, port)).await.ok();
     let internal = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let world = world::World::build(port, internal.local_addr()?)?;
+    let world = world::World::build(port, internal.local_addr()?).await?;
     writeln!(io::stdout(), "{}", welcome(port))?;
 
     let limits = || Limits { connections: 1000, trusted: Vec::new() };
@@ -97,6 +97,7 @@ fn welcome(port: u16) -> String {
 
     http://app.example.localhost:{port}     an app: shows your session
     http://admin.example.localhost:{port}   for admins only
+    http://shop.example.localhost:{port}    an app that knows nothing of Hallpass, behind its proxy
     http://auth.example.localhost:{port}    the sign-in itself
 
   Sign in as
@@ -110,7 +111,8 @@ fn welcome(port: u16) -> String {
     2. Open admin: the same session is there. The ordinary user is told why not.
     3. Watch app: the access token lives {} seconds and is renewed before your eyes.
     4. Open http://app.example.localhost:{port}/storm: fifty requests at once, one refresh.
-    5. Sign out anywhere: you are signed out of every site, and a copy of the cookie is worth nothing. \"On all
+    5. Open shop: a plain app is told who you are. Its /stock is for admins, its /public for everybody.
+    6. Sign out anywhere: you are signed out of every site, and a copy of the cookie is worth nothing. \"On all
        devices\" ends the sessions of your other browsers, too.
 
   Ctrl-C ends it.

@@ -16,7 +16,7 @@ use hallpass_auth_server::{App, Settings as AuthSettings, backend::hash_password
 use hallpass_satellite::{Satellite, Settings as SatelliteSettings, claim, require};
 use hallpass_shared::{secret::Secret, settings::Texts};
 
-use crate::storm::Storm;
+use crate::{shop::Shop, storm::Storm};
 
 /// Life of an access token in the demo.
 pub const ACCESS_SECONDS: u32 = 30;
@@ -28,6 +28,7 @@ pub struct World {
     pub sites: BTreeMap<String, Router>,
     /// Where satellites ask for renewals, as on an internal network.
     pub auth_server: Router,
+    _shop: Shop,
     _files: Files,
 }
 
@@ -36,20 +37,23 @@ impl World {
     ///
     /// # Errors
     /// If the users file cannot be written, or the parts cannot be wired.
-    pub fn build(port: u16, internal: SocketAddr) -> anyhow::Result<Self> {
+    pub async fn build(port: u16, internal: SocketAddr) -> anyhow::Result<Self> {
         let files = Files::write()?;
         let shared = shared_settings(port, internal, &files)?;
         let auth = App::build(AuthSettings::read(&Texts::from_toml(&shared)?)?)?;
-        let satellite = |name: &str, other: &str| -> anyhow::Result<Satellite> {
+        let shop = Shop::open().await?;
+        let satellite = |name: &str, other: &str, more: &str| -> anyhow::Result<Satellite> {
             let section = format!(
                 "[satellite]\nurl = \"http://{name}.example.localhost:{port}\"\n\
-                 siblings = [\"http://{other}.example.localhost:{port}/\", \"http://app.example.localhost:{port}/storm\"]\n"
+                 siblings = [\"http://{other}.example.localhost:{port}/\", \"http://shop.example.localhost:{port}/\", \
+                 \"http://app.example.localhost:{port}/storm\"]\n{more}"
             );
             let texts = Texts::from_toml(&format!("{shared}\n{section}"))?;
             Ok(Satellite::build(SatelliteSettings::read(&texts)?)?)
         };
-        let app = satellite("app", "admin")?;
-        let admin = satellite("admin", "app")?;
+        let app = satellite("app", "admin", "")?;
+        let admin = satellite("admin", "app", "")?;
+        let proxy = satellite("shop", "app", &before_the_shop(shop.port))?;
         let asked = [("app", &app), ("admin", &admin)].map(|(name, satellite)| {
             (
                 format!("{name}.example.localhost:{port}"),
@@ -65,9 +69,24 @@ impl World {
                 app.hardened(app.protect(app.built_in_site().merge(storm.router()))),
             ),
             ("admin.example.localhost".to_owned(), admin.hardened(admin.protect(for_admins))),
+            ("shop.example.localhost".to_owned(), proxy.proxied_site().unwrap_or_default()),
         ]);
-        Ok(Self { sites, auth_server: auth.router(), _files: files })
+        Ok(Self { sites, auth_server: auth.router(), _shop: shop, _files: files })
     }
+}
+
+/// The settings of a proxy: the app behind, and who may see what of it.
+fn before_the_shop(port: u16) -> String {
+    format!(
+        "upstream = \"http://127.0.0.1:{port}\"
+[[satellite.rules]]
+path = \"/public\"
+access = \"public\"
+[[satellite.rules]]
+path = \"/stock\"
+require = {{ claim = \"/isAdmin\", equals = true }}
+"
+    )
 }
 
 fn shared_settings(port: u16, internal: SocketAddr, files: &Files) -> anyhow::Result<String> {
