@@ -83,12 +83,18 @@ async fn login(State(app): State<App>, headers: HeaderMap, parameters: Parameter
         Ok(issued) => issued,
         Err(rejection) => return rejection.into_response(),
     };
+    let elsewhere = destination.as_ref().and_then(|destination| app.elsewhere(destination));
+    // Sent back by a site that knows nobody, right after a sign-in (threat-model O9).
+    let lost = elsewhere.is_some() && app.endpoints.lost_its_cookie(&headers);
+    if lost {
+        tracing::warn!(event = "cookie_lost", "a browser does not keep the session's cookie");
+    }
     let mut response = pages.login(Login {
         action: ACTION,
         csrf_token: &token,
         callback_url: destination.as_ref().map(ReturnTo::as_str).unwrap_or_default(),
-        destination: destination.as_ref().and_then(|destination| app.elsewhere(destination)),
-        error: asked.error.as_deref(),
+        destination: elsewhere,
+        error: if lost { Some("LoopCookie") } else { asked.error.as_deref() },
     });
     csrf_set.add_to(response.headers_mut());
     set.add_to(response.headers_mut());

@@ -35,6 +35,7 @@ use crate::{
 mod callback;
 mod csrf;
 mod form;
+mod kept;
 mod providers;
 mod session;
 mod sign_in;

@@ -141,6 +141,11 @@ impl Revocations {
         ends.map_or(now, |ends| UnixTime::from_seconds(i64::from(ends.at) + 1).max(now))
     }
 
+    /// Whether there is an entry for `key`.
+    pub fn has(&self, key: RevocationKey) -> bool {
+        self.ends(key).is_some()
+    }
+
     /// How many entries there are.
     pub fn len(&self) -> usize {
         self.entries.load(Ordering::Acquire)

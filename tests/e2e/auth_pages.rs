@@ -40,6 +40,25 @@ async fn somebody_signed_in_is_not_sent_round_in_circles() {
 }
 
 #[tokio::test]
+async fn a_browser_that_keeps_no_cookie_of_the_domain_is_told_so() {
+    // threat-model O9
+    let (world, _backend) = world().await;
+    let mut alice = signed_in(&world, "alice@example.com").await;
+    let to_app = format!("/login?callbackUrl={}", world.url("app", "/deep"));
+    let told = |page: &str| page.contains("keep this site’s cookie") && page.contains("name=\"password\"");
+    let domain = (SESSION.to_owned(), ".example.localhost".to_owned());
+    let session = alice.jar.remove(&domain).unwrap();
+    let page = alice.visit(AUTH, &to_app).await;
+    assert!(told(&page.body), "{}", page.body);
+    assert!(!told(&alice.visit(AUTH, "/login").await.body), "nobody was sent back");
+    assert!(!told(&Visitor::new(world.port).visit(AUTH, &to_app).await.body), "nobody has signed in");
+    // Signed out on another host, which cannot delete what this one keeps.
+    alice.jar.insert(domain, session);
+    alice.post_form(APP, "/api/auth/signout", &[]).await;
+    assert!(!told(&alice.visit(AUTH, &to_app).await.body), "nothing was lost");
+}
+
+#[tokio::test]
 async fn a_session_put_in_place_of_another_is_noticed() {
     // threat-model C3
     let (world, _backend) = world().await;

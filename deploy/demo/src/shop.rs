@@ -74,11 +74,9 @@ async fn built_in() -> anyhow::Result<Shop> {
 async fn show(request: Request) -> Response {
     let escaped = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
     let value = |value: &http::HeaderValue| escaped(&String::from_utf8_lossy(value.as_bytes()));
-    let rows: String = request
-        .headers()
-        .iter()
-        .map(|(name, text)| format!("<tr><td><code>{name}</code><td>{}", value(text)))
-        .collect();
+    let rows = request.headers().iter().fold(String::new(), |rows, (name, text)| {
+        rows + "<tr><td><code>" + name.as_str() + "</code><td>" + &value(text)
+    });
     let user = request
         .headers()
         .get("remote-user")

@@ -77,8 +77,14 @@ impl CookiePolicy {
 
     /// A `Set-Cookie` line that ties this host to the session `sid`, so that one put in its place by a sibling is
     /// noticed here (threat-model C3).
-    pub fn bind(&self, sid: &str) -> HeaderValue {
-        self.line(self.bare(&self.binding_name(), &binding(sid)))
+    /// `note` is kept beside it: letters, digits and `-`.
+    pub fn bind(&self, sid: &str, note: &str) -> HeaderValue {
+        self.line(self.bare(&self.binding_name(), &format!("{}.{note}", binding(sid))))
+    }
+
+    /// The note of [`CookiePolicy::bind`]. Anybody may have written it.
+    pub fn note_of_binding<'h>(&self, cookies: RequestCookies<'h>) -> Option<&'h str> {
+        cookies.values(&self.binding_name()).find_map(|value| value.split_once('.')).map(|(_, note)| note)
     }
 
     /// A `Set-Cookie` line that undoes [`CookiePolicy::bind`].
@@ -98,7 +104,8 @@ impl CookiePolicy {
     pub fn is_bound_elsewhere(&self, cookies: RequestCookies<'_>, sid: &str) -> bool {
         let name = self.binding_name();
         let mut bound = cookies.values(&name).peekable();
-        bound.peek().is_some() && !bound.any(|value| value == binding(sid))
+        bound.peek().is_some()
+            && !bound.any(|value| value.split('.').next().is_some_and(|bound| bound == binding(sid)))
     }
 
     fn binding_name(&self) -> String {

@@ -73,7 +73,8 @@ impl Endpoints {
                 let session = claims.sid.as_deref().map(log_id);
                 tracing::info!(event = "sign_in", outcome = "ok", session, "signed in");
                 let policy = self.authenticator.cookie.policy();
-                let set = claims.sid.iter().fold(set, |set, sid| set.and(policy.bind(sid)));
+                let note = |sid: &str| super::kept::note(sid, self.authenticator.clock.now());
+                let set = claims.sid.iter().fold(set, |set, sid| set.and(policy.bind(sid, &note(sid))));
                 attempt.mode.go(StatusCode::OK, attempt.to.as_str(), set)
             }
             Err(error) => self.not_begun(attempt, &error),

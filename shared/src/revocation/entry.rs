@@ -19,6 +19,16 @@ impl RevocationKey {
         Self::of("hallpass sub", subject)
     }
 
+    /// 32 hexadecimal digits.
+    pub fn to_hex(self) -> String {
+        format!("{:032x}", u128::from_be_bytes(self.0))
+    }
+
+    /// What [`RevocationKey::to_hex`] wrote.
+    pub fn from_hex(hex: &str) -> Option<Self> {
+        u128::from_str_radix(hex, 16).ok().map(|number| Self(number.to_be_bytes()))
+    }
+
     fn of(label: &str, text: &str) -> Self {
         let mut half = [0; 16];
         half.iter_mut().zip(digest(label, text)).for_each(|(to, from)| *to = from);
