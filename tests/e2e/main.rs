@@ -8,6 +8,8 @@ mod demo;
 mod endpoints;
 mod layers;
 #[cfg(feature = "real")]
+mod proxy;
+#[cfg(feature = "real")]
 mod real;
 mod start_up;
 #[cfg(feature = "real")]

@@ -12,6 +12,8 @@
 )]
 
 #[cfg(feature = "real")]
+pub mod apps;
+#[cfg(feature = "real")]
 pub mod browser;
 #[cfg(feature = "real")]
 pub mod django;

@@ -100,6 +100,16 @@ impl Process {
         status.code().unwrap_or(-1)
     }
 
+    /// The most memory it ever had, in bytes (`VmHWM`).
+    ///
+    /// # Panics
+    /// If it has ended already.
+    pub fn peak_memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id().unwrap())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+
     /// Sends a signal by name, such as `INT`.
     ///
     /// # Panics

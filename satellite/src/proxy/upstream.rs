@@ -145,13 +145,17 @@ impl Upstreams {
         let body = Upload::new(body, Arc::clone(&progress), Arc::clone(&upstream.trailers));
         let mut answer = pin!(self.client.request(http::Request::from_parts(parts, body)));
         loop {
-            let (limit, rejection) = progress.limit(&times);
+            let (limit, _) = progress.limit(&times);
             tokio::select! {
                 answered = &mut answer => return answered.map_err(|error| explain(&error, upstream)),
-                () = tokio::time::sleep_until(limit) => if progress.limit(&times).0 <= limit {
-                    tracing::warn!(event = "upstream", url = %upstream.url, code = rejection.verdict().1, "a request took too long");
-                    return Err(rejection);
-                },
+                () = tokio::time::sleep_until(limit) => {
+                    let (now, rejection) = progress.limit(&times);
+                    if now <= limit {
+                        let code = rejection.verdict().1;
+                        tracing::warn!(event = "upstream", url = %upstream.url, code, "a request took too long");
+                        return Err(rejection);
+                    }
+                }
             }
         }
     }
