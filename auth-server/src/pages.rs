@@ -136,7 +136,7 @@ async fn error(State(app): State<App>, headers: HeaderMap, parameters: Parameter
         "SessionTooLarge" => StatusCode::UNPROCESSABLE_ENTITY,
         _ => StatusCode::BAD_REQUEST,
     };
-    let id = Trace::current().map(|trace| trace.request_id);
+    let id = Trace::current().map(|trace| trace.request_id());
     pages.error(status, code, id.as_deref(), Some("/login"))
 }
 

@@ -201,10 +201,13 @@ impl ForwardAuth {
     }
 }
 
-/// What keeps the session comes first: an edge lifts no more than four.
+/// An edge lifts no more than four: first what keeps the session, then what deletes one of the domain; leftovers of one
+/// host go another time.
 fn number(set: &SetCookies, headers: &mut HeaderMap) {
-    let kept = set.lines().iter().rev().take(NUMBERED.len());
-    for (name, line) in NUMBERED.into_iter().zip(kept) {
+    let has = |line: &HeaderValue, part: &str| line.to_str().is_ok_and(|text| text.contains(part));
+    let mut lines: Vec<&HeaderValue> = set.lines().iter().collect();
+    lines.sort_by_key(|line| (has(line, "Max-Age=0"), !has(line, "Domain=")));
+    for (name, line) in NUMBERED.into_iter().zip(lines) {
         headers.insert(name, line.clone());
     }
 }

@@ -69,7 +69,7 @@ impl SetCookies {
         self
     }
 
-    /// The lines, those that keep something last.
+    /// The lines.
     pub fn lines(&self) -> &[HeaderValue] {
         &self.0
     }

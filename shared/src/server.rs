@@ -31,6 +31,7 @@ use tower_http::{
     catch_panic::CatchPanicLayer,
     timeout::{RequestBodyTimeoutLayer, TimeoutLayer},
 };
+use tracing::Instrument as _;
 
 use crate::{
     client::{Peer, wants_page},
@@ -77,14 +78,37 @@ impl Stack {
 
     /// As [`Stack::wrap`], without limits of time: for routes that stream, and have limits of their own.
     pub fn wrap_untimed(self, router: Router) -> Router {
-        let stack = Arc::new(self);
-        let layers = tower::ServiceBuilder::new()
-            .layer(middleware::from_fn(observe::observe))
-            .layer(middleware::from_fn_with_state(Arc::clone(&stack), finish))
-            .layer(CatchPanicLayer::custom(|_| Rejection::Internal("a handler panicked").into_response()))
-            .layer(middleware::from_fn_with_state(stack, gate));
-        router.layer(layers)
+        let state = Around { stack: Arc::new(self), measures: Arc::new(observe::Measures::new()) };
+        // Innermost first. One layer does most of it: each one more is an allocation for each request.
+        let caught = CatchPanicLayer::custom(|_| Rejection::Internal("a handler panicked").into_response());
+        router.layer(caught).layer(middleware::from_fn_with_state(state, around))
     }
+}
+
+/// What [`around`] needs.
+#[derive(Clone)]
+struct Around {
+    stack: Arc<Stack>,
+    measures: Arc<observe::Measures>,
+}
+
+/// Around every request: its id and its line in the log, the gate, and the last touch to the answer.
+async fn around(State(around): State<Around>, request: Request, next: Next) -> Response {
+    let Around { stack, measures } = around;
+    let trace = Trace::continued(request.headers());
+    let seen = observe::Seen::of(&request, &measures);
+    let work = async move {
+        let asked = wants_page(request.headers()).then(|| Asked::of(&request));
+        let response = match gate(&stack, &request) {
+            Some(refusal) => refusal,
+            None => next.run(request).await,
+        };
+        let response = finish(&stack, trace, asked.as_ref(), response);
+        seen.served(&response);
+        response
+    };
+    let span = observe::span(&trace);
+    trace.scope(work.instrument(span)).await
 }
 
 /// Limits of time for routes that answer at once.
@@ -100,12 +124,10 @@ pub fn timed(router: Router) -> Router {
 pub struct FromUpstream;
 
 /// Turns a failure into a page or JSON with the request's id, and adds what every response has.
-async fn finish(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
-    let asked = wants_page(request.headers()).then(|| Asked::of(&request));
-    let mut response = next.run(request).await;
-    let id = Trace::current().map(|trace| trace.request_id);
+fn finish(stack: &Stack, trace: Trace, asked: Option<&Asked>, mut response: Response) -> Response {
+    let id = Some(trace.request_id());
     if let Some(rejection) = response.extensions().get::<Rejection>().cloned() {
-        let page = asked.as_ref().and_then(|asked| Some((stack.pages.for_browser(&asked.language)?, asked)));
+        let page = asked.and_then(|asked| Some((stack.pages.for_browser(&asked.language)?, asked)));
         let shown = match page {
             Some((pages, asked)) => {
                 let again = response.extensions().get::<RetryAt>().map(|RetryAt(url)| url.as_str());
@@ -160,7 +182,7 @@ fn problem(rejection: &Rejection, id: Option<&str>) -> Response {
 }
 
 /// What of a failure's headers its page or JSON has, too.
-const REJECTED_KEEPS: [header::HeaderName; 9] = [
+const REJECTED_KEEPS: [header::HeaderName; 8] = [
     header::SET_COOKIE,
     header::ALLOW,
     header::RETRY_AFTER,
@@ -169,8 +191,9 @@ const REJECTED_KEEPS: [header::HeaderName; 9] = [
     header::ACCESS_CONTROL_ALLOW_ORIGIN,
     header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
     header::VARY,
-    crate::client::SIGN_IN_ADDRESS,
 ];
+/// And whatever is ours: the address of the sign-in, cookies for an edge to lift.
+const OURS: &str = "x-hallpass-";
 
 /// `shown`, with the cookies, `Allow` and `Retry-After` of what it replaces.
 fn with_headers_of(mut shown: Response, replaced: &Response) -> Response {
@@ -179,6 +202,8 @@ fn with_headers_of(mut shown: Response, replaced: &Response) -> Response {
             shown.headers_mut().append(name.clone(), value.clone());
         }
     }
+    let ours = replaced.headers().iter().filter(|(name, _)| name.as_str().starts_with(OURS));
+    shown.headers_mut().extend(ours.map(|(name, value)| (name.clone(), value.clone())));
     let no_store = HeaderValue::from_static("no-store");
     shown.headers_mut().insert(header::CACHE_CONTROL, no_store);
     shown
@@ -186,18 +211,18 @@ fn with_headers_of(mut shown: Response, replaced: &Response) -> Response {
 
 /// Refuses odd methods, and headers beyond measure. A browser whose jar a sibling has filled gets out of it by
 /// losing our cookies (threat-model C7, X9).
-async fn gate(State(stack): State<Arc<Stack>>, request: Request, next: Next) -> Response {
+fn gate(stack: &Stack, request: &Request) -> Option<Response> {
     if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
-        return Rejection::MethodNotAllowed.into_response();
+        return Some(Rejection::MethodNotAllowed.into_response());
     }
     let bytes: usize =
         request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
     if bytes > MAX_HEADER_BYTES {
         let mut response = Rejection::HeadersTooLarge.into_response();
         stack.cookie.clear(RequestCookies::new(request.headers())).add_to(response.headers_mut());
-        return response;
+        return Some(response);
     }
-    next.run(request).await
+    None
 }
 
 /// How many connections are taken.

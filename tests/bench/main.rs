@@ -1,8 +1,8 @@
-//! What it costs: storms, refreshes, sign-ins, revocations, memory.
+//! What it costs: storms, refreshes, sign-ins, revocations, memory; forward-auth and the proxy beside others.
 //!
 //! Why: speed is a promise, so it is measured, on the machine in question, and never asserted by a test that a busy
 //! machine would fail. `cargo run --release -p hallpass-tests --bin bench`. The backend is a stub that answers at once;
-//! client, servers and stub share the processor, so the numbers are floors.
+//! client, servers and stub share the processor, so the numbers are floors. `… bench gate` measures the last part alone.
 #![expect(
     clippy::unwrap_used,
     clippy::indexing_slicing,
@@ -14,19 +14,37 @@ use std::{io::Write as _, sync::Arc, time::Duration};
 
 use hallpass_tests::redis::Redis;
 
+mod gate;
 mod memory;
 mod site;
 mod storm;
 
 use site::Site;
 
+/// As the programs have it.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     writeln!(out, "{line}").unwrap();
 }
 
-#[tokio::main]
-async fn main() {
+fn main() -> std::process::ExitCode {
+    if let Some(role) = gate::role() {
+        return gate::play(&role);
+    }
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        if std::env::args().nth(1).as_deref() != Some("gate") {
+            all().await;
+        }
+        gate::measure().await;
+    });
+    std::process::ExitCode::SUCCESS
+}
+
+async fn all() {
     let folder = hallpass_tests::folder::Folder::new("bench");
     let file = format!("file:{}/bench.redb", folder.path().display());
     let redis = if which("redis-server") { Some(Redis::start().await) } else { None };

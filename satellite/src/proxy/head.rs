@@ -131,7 +131,7 @@ pub(super) fn set_forwarded(headers: &mut HeaderMap, site: &Site, client: Option
     if let Some(client) = client.and_then(|client| HeaderValue::try_from(client.to_string()).ok()) {
         headers.insert(FORWARDED_FOR, client);
     }
-    if let Some(id) = Trace::current().and_then(|trace| HeaderValue::try_from(trace.request_id).ok()) {
+    if let Some(id) = Trace::current().and_then(|trace| HeaderValue::try_from(trace.request_id()).ok()) {
         headers.insert(REQUEST_ID, id);
     }
 }
