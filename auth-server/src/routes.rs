@@ -87,7 +87,8 @@ async fn refresh(State(app): State<App>, Asked(asked): Asked) -> Response {
 /// What a satellite sends was sealed with a secret of ours, or it is no session.
 fn open(authenticator: &Authenticator, token: String) -> Result<Claims, NotAdmitted> {
     let token = SealedToken::from_wire(token).ok_or(Refusal::Expired)?;
-    Ok(authenticator.open(&token)?.ok_or(Refusal::Expired)?)
+    let claims = authenticator.open(&token)?.ok_or(Refusal::Expired)?;
+    Ok(std::sync::Arc::unwrap_or_clone(claims))
 }
 
 async fn renew(app: &App, claims: &Claims) -> Result<RefreshReply, NotAdmitted> {

@@ -102,7 +102,7 @@ fn user(json: &[u8]) -> Result<SignedIn, String> {
         sid: None,
         auth_time: None,
     };
-    Ok(SignedIn { session, claims, outage: None, freshness: Freshness::Fresh })
+    Ok(SignedIn { session, claims: Arc::new(claims), outage: None, freshness: Freshness::Fresh })
 }
 
 /// Whether the app behind can be reached, as a line for `check`.

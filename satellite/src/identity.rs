@@ -4,7 +4,7 @@
 //! any spelling that some server would fold to it, goes first; then each name is set exactly once (threat-model H1 to
 //! H3, H7, H10, H11).
 
-use hallpass_shared::{authenticator::Freshness, token::Claims};
+use hallpass_shared::{authenticator::Freshness, cookie, token::Claims};
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use serde_json::Value;
 
@@ -212,7 +212,12 @@ pub(crate) fn reduced_cookie(headers: &HeaderMap, is_ours: impl Fn(&str) -> bool
     let mut lines = headers.get_all(header::COOKIE).iter();
     let first = lines.next()?;
     let kept = |pair: &&[u8]| {
-        let name = pair.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii();
+        let name = pair
+            .iter()
+            .position(|byte| *byte == b'=')
+            .and_then(|end| pair.get(..end))
+            .unwrap_or(pair)
+            .trim_ascii();
         // A pair without a name is read as its value's name by some.
         !pair.trim_ascii().is_empty()
             && !name.is_empty()
@@ -227,7 +232,7 @@ pub(crate) fn reduced_cookie(headers: &HeaderMap, is_ours: impl Fn(&str) -> bool
 }
 
 fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    line.as_bytes().split(|byte| *byte == b';')
+    cookie::split(line.as_bytes())
 }
 
 #[cfg(test)]

@@ -54,7 +54,7 @@ pub struct SignedIn {
     /// What an app may see.
     pub session: Session,
     /// What was sealed.
-    pub claims: Claims,
+    pub claims: Arc<Claims>,
     /// What is missing to confirm the session; its access token is over.
     pub outage: Option<Outage>,
     /// Whether it passes though its access token is over, as `refresh.stale` allows.
@@ -132,8 +132,8 @@ impl Visitor {
 
 impl Core {
     pub(crate) async fn visitor(&self, headers: &HeaderMap) -> (Visitor, SetCookies) {
-        let signed_in = |session, claims: Box<Claims>, outage, freshness| {
-            Visitor::SignedIn(Arc::new(SignedIn { session, claims: *claims, outage, freshness }))
+        let signed_in = |session, claims: Arc<Claims>, outage, freshness| {
+            Visitor::SignedIn(Arc::new(SignedIn { session, claims, outage, freshness }))
         };
         match self.authenticator.authenticate(RequestCookies::new(headers)).await {
             Authentication::Admitted(Admission { session, claims, set, freshness }) => {

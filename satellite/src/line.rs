@@ -292,7 +292,7 @@ impl Line {
             Ok(RefreshReply::Renewed { token }) => {
                 let opened = SealedToken::from_wire(token)
                     .and_then(|token| self.codec.open(&token, self.clock.now()).ok());
-                opened.map(|opened| Arc::new(opened.claims)).ok_or_else(|| Outage::of(WHAT).into())
+                opened.map(|opened| opened.claims).ok_or_else(|| Outage::of(WHAT).into())
             }
             Err(_) => Err(Outage::of(WHAT).into()),
         }

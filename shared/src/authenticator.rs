@@ -43,7 +43,7 @@ pub enum Authentication {
         /// The session as the sealed claims know it.
         session: Session,
         /// The claims as they were sealed.
-        claims: Box<Claims>,
+        claims: Arc<Claims>,
     },
 }
 
@@ -53,7 +53,7 @@ pub struct Admission {
     /// What an app may see.
     pub session: Session,
     /// What the token says.
-    pub claims: Box<Claims>,
+    pub claims: Arc<Claims>,
     /// The renewed cookie, if it was renewed.
     pub set: SetCookies,
     /// Whether its access token is over and could not be renewed (threat-model R14).
@@ -122,7 +122,7 @@ impl Authenticator {
             Ok((session, renewed)) => {
                 let (claims, set) = renewed.unwrap_or((opened.claims, SetCookies::none()));
                 let freshness = freshness(&claims, now);
-                Authentication::Admitted(Admission { session, claims: Box::new(claims), set, freshness })
+                Authentication::Admitted(Admission { session, claims, set, freshness })
             }
             Err(NotAdmitted::Refused(why)) => self.refuse(why, cookies, Some(&opened.claims)),
             Err(NotAdmitted::Unavailable(outage)) => self.unavailable(outage, opened.claims, cookies),
@@ -159,7 +159,7 @@ impl Authenticator {
         opened: &Opened,
         cookies: RequestCookies<'_>,
         now: UnixTime,
-    ) -> Result<(Session, Option<(Claims, SetCookies)>), NotAdmitted> {
+    ) -> Result<(Session, Option<(Arc<Claims>, SetCookies)>), NotAdmitted> {
         self.check_standing(&opened.claims, now)?;
         let renewed = self.callbacks.jwt(&opened.claims).await?;
         let claims = renewed.as_ref().unwrap_or(&opened.claims);
@@ -176,7 +176,7 @@ impl Authenticator {
         let stamped = self.lifetime.stamp(claims, now);
         let session = self.callbacks.session(&stamped)?;
         let set = self.write(cookies, &stamped, now).map_err(|error| too_large(&error, &stamped))?;
-        Ok((session, Some((stamped, set))))
+        Ok((session, Some((Arc::new(stamped), set))))
     }
 
     /// Absolute end and revocation.
@@ -233,14 +233,14 @@ impl Authenticator {
 
     /// The claims of every session that the request carries, for signing out: a sibling that tosses one of its own
     /// must not save the others (threat-model C2, T14).
-    pub fn presented(&self, cookies: RequestCookies<'_>) -> Vec<Claims> {
+    pub fn presented(&self, cookies: RequestCookies<'_>) -> Vec<Arc<Claims>> {
         let now = self.clock.now();
         let opened = |token: &SealedToken| self.codec.open(token, now).ok().map(|opened| opened.claims);
         self.cookie.candidates(cookies).iter().filter_map(opened).collect()
     }
 
     /// Opens a token that a satellite sends for a sign-out: whatever is known against it, it may be ended again.
-    pub fn open_to_end(&self, token: &SealedToken) -> Option<Claims> {
+    pub fn open_to_end(&self, token: &SealedToken) -> Option<Arc<Claims>> {
         self.codec.open(token, self.clock.now()).ok().map(|opened| opened.claims)
     }
 
@@ -248,7 +248,7 @@ impl Authenticator {
     ///
     /// # Errors
     /// [`NotAdmitted`]; [`None`] inside `Ok` if it is not one of ours.
-    pub fn open(&self, token: &SealedToken) -> Result<Option<Claims>, NotAdmitted> {
+    pub fn open(&self, token: &SealedToken) -> Result<Option<Arc<Claims>>, NotAdmitted> {
         let now = self.clock.now();
         match self.codec.open(token, now) {
             Ok(opened) => self.check_standing(&opened.claims, now).map(|()| Some(opened.claims)),
@@ -275,13 +275,18 @@ impl Authenticator {
         Authentication::Refused { why, set: self.cookie.clear(cookies) }
     }
 
-    fn unavailable(&self, outage: Outage, claims: Claims, cookies: RequestCookies<'_>) -> Authentication {
+    fn unavailable(
+        &self,
+        outage: Outage,
+        claims: Arc<Claims>,
+        cookies: RequestCookies<'_>,
+    ) -> Authentication {
         metrics::counter!("hallpass_sessions_unavailable_total", "cause" => outage.what).increment(1);
         match self.callbacks.session(&claims) {
             Ok(session) => {
                 let error = Some(SessionError::RefreshAccessTokenError);
                 let session = Session { error, access_token: None, ..session };
-                Authentication::Unavailable { outage, session, claims: Box::new(claims) }
+                Authentication::Unavailable { outage, session, claims }
             }
             Err(why) => self.refuse(why, cookies, Some(&claims)),
         }

@@ -30,21 +30,28 @@ impl<'h> RequestCookies<'h> {
 
     /// Names and values in order of arrival. A pair that is not ASCII, or without a name, is left out.
     pub fn pairs(self) -> impl Iterator<Item = (&'h str, &'h str)> {
-        self.0
-            .get_all(header::COOKIE)
-            .iter()
-            .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
-            .filter_map(|pair| {
-                let pair = std::str::from_utf8(pair).ok()?;
-                let (name, value) = pair.trim_matches([' ', '\t']).split_once('=')?;
-                (!name.is_empty()).then_some((name, value))
-            })
+        self.0.get_all(header::COOKIE).iter().flat_map(|line| split(line.as_bytes())).filter_map(|pair| {
+            let pair = std::str::from_utf8(pair).ok()?;
+            let (name, value) = pair.trim_matches([' ', '\t']).split_once('=')?;
+            (!name.is_empty()).then_some((name, value))
+        })
     }
 
     /// Every value of the cookie `name`.
     pub fn values(self, name: &str) -> impl Iterator<Item = &'h str> {
         self.pairs().filter_map(move |(found, value)| (found == name).then_some(value))
     }
+}
+
+/// The pairs of a `Cookie` line, blanks and all (RFC 6265 section 4.2.1).
+pub fn split(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let line = rest?;
+        let end = memchr::memchr(b';', line);
+        rest = end.and_then(|end| line.get(end + 1..));
+        line.get(..end.unwrap_or(line.len()))
+    })
 }
 
 /// `Set-Cookie` lines to add to a response.

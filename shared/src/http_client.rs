@@ -5,7 +5,7 @@
 //! K1, K2); what comes back is data of unknown size and shape, so it is read up to a limit and in a bounded
 //! time (K3).
 
-use std::{path::Path, time::Duration};
+use std::{path::Path, sync::OnceLock, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, StatusCode};
@@ -26,6 +26,9 @@ pub enum ClientError {
     /// The file of certificate authorities cannot be read.
     #[error("the certificate file cannot be read")]
     ReadCa(#[source] std::io::Error),
+    /// TLS could not be set up at all.
+    #[error("TLS could not be set up")]
+    Setup(#[source] native_tls::Error),
     /// TLS could not be set up.
     #[error("the certificates are not PEM, or TLS could not be set up")]
     Tls(#[source] reqwest::Error),
@@ -60,13 +63,30 @@ fn builder(timeout: Duration) -> reqwest::ClientBuilder {
 }
 
 fn made(mut builder: reqwest::ClientBuilder, ca_file: Option<&Path>) -> Result<reqwest::Client, ClientError> {
-    if let Some(path) = ca_file {
-        let pem = std::fs::read(path).map_err(ClientError::ReadCa)?;
-        for certificate in reqwest::Certificate::from_pem_bundle(&pem).map_err(ClientError::Tls)? {
-            builder = builder.add_root_certificate(certificate);
+    match ca_file {
+        None => builder = builder.tls_backend_preconfigured(tls().map_err(ClientError::Setup)?),
+        Some(path) => {
+            let pem = std::fs::read(path).map_err(ClientError::ReadCa)?;
+            for certificate in reqwest::Certificate::from_pem_bundle(&pem).map_err(ClientError::Tls)? {
+                builder = builder.add_root_certificate(certificate);
+            }
         }
     }
     builder.build().map_err(ClientError::Tls)
+}
+
+/// TLS that believes the system's certificate authorities, for all clients of the process: reading those takes
+/// milliseconds, and memory for each time.
+///
+/// # Errors
+/// If OpenSSL cannot be set up.
+pub fn tls() -> Result<native_tls::TlsConnector, native_tls::Error> {
+    static SHARED: OnceLock<native_tls::TlsConnector> = OnceLock::new();
+    if let Some(known) = SHARED.get() {
+        return Ok(known.clone());
+    }
+    let made = native_tls::TlsConnector::new()?;
+    Ok(SHARED.get_or_init(|| made).clone())
 }
 
 /// A reply, read up to the limit.

@@ -260,7 +260,7 @@ impl Core {
         if opened.is_err() {
             tracing::warn!(event = "store", "what the store had kept was not sealed by us for this token");
         }
-        Some(opened.ok()?.claims)
+        Some(Arc::unwrap_or_clone(opened.ok()?.claims))
     }
 
     /// A key for each place in the store (threat-model R9).

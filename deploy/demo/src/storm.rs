@@ -54,7 +54,7 @@ impl Storm {
         let authenticator = &self.auth.endpoints.authenticator;
         let claims = authenticator.presented(RequestCookies::new(headers)).into_iter().next()?;
         let over = UnixTime::from_seconds(authenticator.clock.now().as_seconds() - 1);
-        let claims = Claims { access_token_expires: Some(over), ..claims };
+        let claims = Claims { access_token_expires: Some(over), ..Arc::unwrap_or_clone(claims) };
         let token: SealedToken = authenticator.codec.seal(&claims).ok()?;
         let name = &authenticator.cookie.policy().name;
         Some(format!("{name}={}", token.expose()))

@@ -6,7 +6,7 @@
 use std::{pin::pin, sync::Arc};
 
 use axum::body::Body;
-use hallpass_shared::rejection::Rejection;
+use hallpass_shared::{http_client, rejection::Rejection};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, Uri, header, request::Parts, uri::PathAndQuery};
 use hyper::body::Incoming;
 use hyper_tls::HttpsConnector;
@@ -124,7 +124,7 @@ impl Upstreams {
         http.set_connect_timeout(Some(times.connect));
         http.set_nodelay(true);
         http.enforce_http(false);
-        let tls = hyper_tls::native_tls::TlsConnector::new()?;
+        let tls = http_client::tls()?;
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())

@@ -134,7 +134,7 @@ impl Scene {
         tokens
             .iter()
             .find_map(|token| authenticator.codec.open(token, authenticator.clock.now()).ok())
-            .map(|opened| opened.claims)
+            .map(|opened| std::sync::Arc::unwrap_or_clone(opened.claims))
     }
 
     pub(super) fn session_cookie_name(&self) -> &str {

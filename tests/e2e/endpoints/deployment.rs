@@ -92,7 +92,7 @@ impl Deployment {
         tokens
             .iter()
             .find_map(|token| authenticator.codec.open(token, authenticator.clock.now()).ok())
-            .map(|opened| opened.claims)
+            .map(|opened| std::sync::Arc::unwrap_or_clone(opened.claims))
     }
 
     /// How often the backend was asked to renew.
