@@ -29,13 +29,16 @@ pub(crate) fn explain(settings: &Settings, request: &str, claims: Option<&[u8]>)
     let mut tell = |line: String| {
         let _ = writeln!(told, "{line}");
     };
-    let at = served_at(settings, &host);
+    let Some(at) = served_at(settings, &host) else {
+        let neither = "neither satellite.url nor in satellite.forward_auth.hosts";
+        return Ok(format!("host:   {host}\nanswer: refused for everybody: the host is {neither}"));
+    };
     tell(format!("host:   {host}, {at}"));
     let path = match CanonicalPath::parse(raw) {
         Ok(path) => path,
         Err(error) => {
             tell(format!("path:   {raw}\nanswer: 400 for everybody: {error}"));
-            return Ok(told);
+            return Ok(told.trim_end().to_owned());
         }
     };
     tell(format!("path:   {}", path.as_str()));
@@ -67,17 +70,17 @@ fn parts(request: &str) -> Result<(Method, &str), String> {
     Ok((method.ok_or_else(wrong)?, address.trim()))
 }
 
-fn served_at(settings: &Settings, host: &str) -> &'static str {
+fn served_at(settings: &Settings, host: &str) -> Option<&'static str> {
     let edges = settings
         .forward_auth
         .as_ref()
         .is_some_and(|edges| edges.hosts.iter().any(|served| served.fits(host)));
     let own = host == Site::of(&settings.url).host;
     match (own, edges) {
-        (true, true) => "this site, and asked about by edges",
-        (true, false) => "this site",
-        (false, true) => "asked about by edges",
-        (false, false) => "which is refused: neither satellite.url nor in satellite.forward_auth.hosts",
+        (true, true) => Some("this site, and asked about by edges"),
+        (true, false) => Some("this site"),
+        (false, true) => Some("asked about by edges"),
+        (false, false) => None,
     }
 }
 

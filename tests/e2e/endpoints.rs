@@ -9,6 +9,7 @@ mod deployment;
 mod grace;
 mod headers;
 mod refresh;
+mod rules;
 mod satellites;
 mod sign_in;
 mod sign_out;

@@ -12,6 +12,7 @@ mod admin;
 mod commands;
 mod disagreement;
 mod forms;
+mod gate;
 mod log;
 mod refusals;
 mod sample;

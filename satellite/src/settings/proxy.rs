@@ -61,6 +61,7 @@ impl SatelliteText {
     /// Nothing, if there is no app behind.
     pub(super) fn proxy(&self, texts: &Texts) -> Result<Option<ProxySettings>, SettingsError> {
         const KEY: &str = "satellite.upstreams";
+        let times = self.proxy.times(texts)?;
         let mut upstreams = Vec::new();
         if let Some(url) = &self.upstream {
             let upstream = Upstream::new("/", url, Vec::new());
@@ -81,7 +82,7 @@ impl SatelliteText {
         }
         let goes = self.insecure_pass_session_cookie;
         let session_cookie = if goes { SessionCookieGoes::ToTheApp } else { SessionCookieGoes::Nowhere };
-        Ok(Some(ProxySettings { upstreams, times: self.proxy.times(texts)?, session_cookie }))
+        Ok(Some(ProxySettings { upstreams, times, session_cookie }))
     }
 }
 
