@@ -7,6 +7,7 @@ use axum::response::{IntoResponse, Response};
 use hallpass_shared::{
     client::{SIGN_IN_ADDRESS, is_navigation, wants_page},
     pages::{Denied, PageKit},
+    refusal::Outage,
     rejection::Rejection,
     return_to::ReturnPolicy,
 };
@@ -85,7 +86,18 @@ impl Answers {
         if self.is_listed(origin) {
             headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
             headers.insert(header::ACCESS_CONTROL_ALLOW_CREDENTIALS, HeaderValue::from_static("true"));
+            headers.insert(
+                header::ACCESS_CONTROL_EXPOSE_HEADERS,
+                HeaderValue::from_static("x-hallpass-location"),
+            );
         }
+    }
+
+    /// Something cannot be confirmed just now: nobody is signed out.
+    pub(crate) fn wait(&self, asked: Asked<'_>, outage: Outage) -> Response {
+        let mut response = Rejection::Unconfirmed(outage).into_response();
+        self.let_read(asked, response.headers_mut());
+        response
     }
 
     fn is_listed(&self, origin: &HeaderValue) -> bool {

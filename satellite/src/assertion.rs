@@ -85,11 +85,17 @@ impl Assertion {
         Router::new().route(JWKS, get(async move || (headers, keys).into_response()))
     }
 
-    /// A statement about this user for the app on `host`; never a token of the backend.
-    pub(crate) fn sign(&self, claims: &Claims, host: &str) -> Option<HeaderValue> {
+    /// A statement about this user for the app on `host`, with the fields that `tells`; never a token of the backend.
+    pub(crate) fn sign(
+        &self,
+        claims: &Claims,
+        host: &str,
+        tells: impl Fn(&str) -> bool,
+    ) -> Option<HeaderValue> {
         let now = self.clock.now();
         let end = now.plus(self.ttl).min(claims.expires.unwrap_or(now));
         let mut said = claims.user.clone();
+        said.retain(|name, _| tells(name));
         for (name, value) in [
             ("iss", json!(self.issuer)),
             ("aud", json!(host)),
@@ -135,7 +141,7 @@ mod tests {
     fn a_published_key_verifies_what_was_signed_and_nothing_else() {
         // threat-model H16
         let assertion = assertion(&["new", "old"]);
-        let user = json!({"name": "Zoë", "isAdmin": true, "aud": "forged"});
+        let user = json!({"name": "Zoë", "isAdmin": true, "aud": "forged", "hidden": 1});
         let claims = Claims {
             sub: Some("7".into()),
             expires: Some(SystemClock.now().plus(Duration::from_secs(20))),
@@ -143,7 +149,7 @@ mod tests {
             user: user.as_object().unwrap().clone(),
             ..Claims::default()
         };
-        let value = assertion.sign(&claims, "app.example.com").unwrap();
+        let value = assertion.sign(&claims, "app.example.com", |name| name != "hidden").unwrap();
         let (signed, signature) = value.to_str().unwrap().rsplit_once('.').unwrap();
         let decode = |text: &str| URL_SAFE_NO_PAD.decode(text).unwrap();
         let said: Value = serde_json::from_slice(&decode(signed.split('.').nth(1).unwrap())).unwrap();
@@ -151,7 +157,7 @@ mod tests {
             (&said["aud"], &said["sub"], &said["isAdmin"]),
             (&json!("app.example.com"), &json!("7"), &json!(true))
         );
-        assert_eq!(said["iss"], "https://auth.example.com");
+        assert_eq!((&said["iss"], &said["hidden"]), (&json!("https://auth.example.com"), &Value::Null));
         assert!(
             said["exp"].as_i64().unwrap() <= claims.expires.unwrap().as_seconds(),
             "it never outlives the session"

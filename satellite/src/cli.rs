@@ -93,7 +93,8 @@ async fn serve(files: &[PathBuf]) -> anyhow::Result<()> {
         anyhow::bail!("{}", differences.join("\n"));
     }
     tokio::spawn(report_agreement(satellite.clone()));
-    let built_in = || satellite.hardened(satellite.protect(satellite.built_in_site()));
+    let built_in =
+        || satellite.hardened(satellite.protect(satellite.built_in_site().layer(satellite.enforce())));
     let public = satellite.proxied_site().unwrap_or_else(built_in);
     let admin = admin::router(Some(metrics), Arc::new(satellite.clone()));
     let edges = edges.zip(satellite.forward_auth_site()).map(|(edges, router)| Listener {
@@ -134,19 +135,19 @@ async fn check(files: &[PathBuf]) -> anyhow::Result<()> {
     let texts = texts(files)?;
     let settings = Settings::read(&texts)?;
     say(&format!("settings: ok, {} under {}", settings.url, settings.shared.auth_url))?;
-    let mut unreached = Vec::new();
+    let mut problems = Vec::new();
     for upstream in settings.proxy.iter().flat_map(|proxy| &proxy.upstreams) {
         match explain::reach(upstream).await {
             Ok(reached) => say(&reached)?,
-            Err(problem) => unreached.push(problem),
+            Err(problem) => problems.push(problem),
         }
     }
     match Satellite::build(settings).map_err(|error| explain(&texts, error))?.agreement().await {
-        Agreement::Agreed if !unreached.is_empty() => anyhow::bail!("{}", unreached.join("\n")),
-        Agreement::Agreed => say("auth server: reached; secret, cookie and dialect agree\nall is well"),
-        Agreement::Differs(differences) => anyhow::bail!("{}", differences.join("\n")),
-        Agreement::Unreachable(problem) => anyhow::bail!("{problem}"),
+        Agreement::Agreed => say("auth server: reached; secret, cookie and dialect agree")?,
+        Agreement::Differs(differences) => problems.extend(differences),
+        Agreement::Unreachable(problem) => problems.push(problem),
     }
+    if problems.is_empty() { say("all is well") } else { anyhow::bail!("{}", problems.join("\n")) }
 }
 
 fn explain_request(files: &[PathBuf], request: &str, claims: Option<&std::path::Path>) -> anyhow::Result<()> {

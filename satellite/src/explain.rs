@@ -48,6 +48,10 @@ pub(crate) fn explain(settings: &Settings, request: &str, claims: Option<&[u8]>)
             path.as_str()
         ));
     }
+    if path.as_str().starts_with("/api/auth/") && host == Site::of(&settings.url).host {
+        tell("answer: the satellite's own: no rule is asked".to_owned());
+        return Ok(told.trim_end().to_owned());
+    }
     let decision = settings.rules.decide(access::Request { host: &host, path: &path, method: &method });
     tell(match decision.number {
         Some(number) => format!("rule:   number {number} of {}: {}", settings.rules.len(), decision.rule),

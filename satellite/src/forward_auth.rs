@@ -159,7 +159,7 @@ impl ForwardAuth {
                 dialect.redirected(self.answers.ask_to_sign_in(asked, error), &original.method)
             }
             Verdict::Forbidden(signed_in) => self.answers.forbid_by(asked, &signed_in, rule.access()),
-            Verdict::Unconfirmed(outage) => Rejection::Unconfirmed(outage).into_response(),
+            Verdict::Unconfirmed(outage) => self.answers.wait(asked, outage),
         };
         let again = format!("{}{}", original.origin, original.target);
         response.extensions_mut().insert(RetryAt(again));

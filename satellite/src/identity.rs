@@ -20,6 +20,10 @@ const FAMILIES: [&str; 7] = [
     "x-original-",
     "x-http-method",
 ];
+/// Families that some edge cannot take away, folded: a check that carries one is refused.
+const CLAIMED: [&str; 2] = ["remote_", "x_hallpass_"];
+/// What an edge itself says in a check.
+const EDGE_SECRET: &str = "x_hallpass_proxy_secret";
 /// Headers that tell an app another client, path or method than the one that was judged.
 const MISLEADING: [&str; 8] = [
     "forwarded",
@@ -90,14 +94,18 @@ impl Identity {
     fn is_stripped(&self, name: &str) -> bool {
         // `X_User` and `X.User` are `X-User` to some servers: no app can rely on such a name.
         let odd = name.bytes().any(|byte| !byte.is_ascii_alphanumeric() && byte != b'-');
-        odd || MISLEADING.contains(&name)
-            || FAMILIES.iter().any(|family| name.starts_with(family))
-            || self.is_managed(name)
+        odd || is_of_a_family(name) || self.is_managed(name)
     }
 
-    /// Whether a check carries a name that only we set: an edge that keeps such headers would send it on (threat-model H6).
+    /// Whether a check carries a name that only we set, or one of a family that apps believe: an edge that keeps such headers
+    /// would send it on (threat-model H6).
     pub(crate) fn forged<'h>(&self, headers: &'h HeaderMap) -> Option<&'h HeaderName> {
-        headers.keys().find(|name| self.is_managed(name.as_str()))
+        let fold = |name: &str| name.bytes().map(fold).map(char::from).collect::<String>();
+        let of_a_family = |name: &str| {
+            let folded = fold(name);
+            CLAIMED.iter().any(|family| folded.starts_with(family)) && folded != EDGE_SECRET
+        };
+        headers.keys().find(|name| self.is_managed(name.as_str()) || of_a_family(name.as_str()))
     }
 
     /// Sets what is known of the user; a value that is not known is not set.
@@ -122,7 +130,11 @@ impl Identity {
 
     fn assert(&self, headers: &mut HeaderMap, signed_in: &SignedIn, host: &str) {
         let Some(assertion) = &self.assertion else { return };
-        if let Some(value) = assertion.sign(&signed_in.claims, host) {
+        // As with the other headers: during an outage it says who somebody is, and no more.
+        let tells = |name: &str| {
+            signed_in.outage.is_none() || WHO.iter().any(|who| who.trim_start_matches('/') == name)
+        };
+        if let Some(value) = assertion.sign(&signed_in.claims, host, tells) {
             headers.insert(assertion.header().clone(), value);
         }
     }
@@ -203,8 +215,16 @@ fn in_ascii(text: String) -> String {
 
 /// Whether some server takes `name` for `own`: small letters, and `_` for all but letters and digits.
 fn folds_to(name: &str, own: &str) -> bool {
-    let fold = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'_' };
     name.len() == own.len() && name.bytes().map(fold).eq(own.bytes().map(fold))
+}
+
+/// Whether no client's word counts for this header, whatever the settings say.
+pub(crate) fn is_of_a_family(name: &str) -> bool {
+    MISLEADING.contains(&name) || FAMILIES.iter().any(|family| name.starts_with(family))
+}
+
+fn fold(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'_' }
 }
 
 /// `Cookie` without what is ours, the rest as it came; nothing if nothing is left (threat-model C10).

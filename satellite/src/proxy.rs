@@ -8,6 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
+    body::Body,
     extract::{Request, State},
     response::{IntoResponse, Response},
 };
@@ -115,7 +116,7 @@ async fn handle(State(proxy): State<Arc<Proxy>>, request: Request) -> Response {
 impl Proxy {
     async fn answer(self: Arc<Self>, mut request: Request) -> Result<Response, Rejection> {
         let on_upgrade = head::wants_websocket(&request).then(|| hyper::upgrade::on(&mut request));
-        let (mut parts, body) = request.into_parts();
+        let (parts, body) = request.into_parts();
         head::check_host(&parts, &self.site)?;
         let target = parts.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
         let path = CanonicalPath::parse(target.path()).map_err(|error| {
@@ -128,59 +129,72 @@ impl Proxy {
         }
         let asked_of = access::Request { host: &self.site.host, path: &path, method: &parts.method };
         let rule = self.rules.decide(asked_of).rule;
-        let (verdict, set) = self.verdict(rule, &parts).await;
-        if on_upgrade.is_some() && !self.core.answers.may_open_socket(self.asked(&parts, &target)) {
+        let (verdict, ended, set) = self.verdict(rule, &parts).await;
+        let judged = Judged { path: &path, target: &target, verdict, ended, on_upgrade };
+        // Whatever comes of it, a renewed session goes home: the old one may be worth nothing soon.
+        Ok(with(set, self.go_on(rule, judged, parts, body).await.unwrap_or_else(IntoResponse::into_response)))
+    }
+
+    /// What becomes of a request that was judged.
+    async fn go_on(
+        &self,
+        rule: &AccessRule,
+        judged: Judged<'_>,
+        mut parts: Parts,
+        body: Body,
+    ) -> Result<Response, Rejection> {
+        let Judged { path, target, on_upgrade, .. } = judged;
+        if on_upgrade.is_some() && !self.core.answers.may_open_socket(self.asked(&parts, target)) {
             return Err(Rejection::Csrf(hallpass_shared::csrf::CsrfError::ForeignOrigin));
         }
-        let user = match self.admit(rule, verdict, &parts, &target) {
+        let user = match self.admit(rule, (judged.verdict, judged.ended), &parts, target) {
             Ok(user) => user,
-            Err(refusal) => return Ok(with(set, *refusal)),
+            Err(refusal) => return Ok(*refusal),
         };
-        let upstream = self.upstreams.of(&path).ok_or(Rejection::NotFound)?;
+        let upstream = self.upstreams.of(path).ok_or(Rejection::NotFound)?;
         parts.uri =
-            upstream.address(&path, &target).ok_or(Rejection::Malformed("the address cannot be sent on"))?;
+            upstream.address(path, target).ok_or(Rejection::Malformed("the address cannot be sent on"))?;
         let hop = if on_upgrade.is_some() { head::Hop::WebSocket } else { head::Hop::of(&parts.headers) };
         self.prepare(&mut parts, rule, user.as_deref(), hop);
         upstream.allow_trailers(&mut parts.headers);
         let lease = user.as_ref().map(|user| Lease::new(&self.core.authenticator, user));
         let exchange = upstream::Exchange { parts, body, times: self.times, upstream };
         let answer = self.upstreams.ask(exchange).await?;
+        let switched = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
         let mut response = match on_upgrade {
-            Some(client) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
-                tunnel::open(client, answer, lease.clone(), self.times.tunnel)
-            }
-            _ if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
+            Some(client) if switched => tunnel::open(client, answer, lease, self.times.tunnel),
+            _ if switched => {
                 return Err(Rejection::BadGateway("it switched to a protocol that nobody asked for"));
             }
             _ => body::streamed(answer, lease, self.times.idle),
         };
         self.finish(&mut response, rule, user.as_deref());
-        Ok(with(set, response))
+        Ok(response)
     }
 
-    async fn verdict(&self, rule: &AccessRule, parts: &Parts) -> (Judged, SetCookies) {
+    async fn verdict(&self, rule: &AccessRule, parts: &Parts) -> (Verdict, bool, SetCookies) {
         if rule.passes_preflight(&parts.method, &parts.headers) {
-            return (Judged { verdict: Verdict::Pass(None), ended: false }, SetCookies::none());
+            return (Verdict::Pass(None), false, SetCookies::none());
         }
         let (visitor, set) = self.core.visitor(&parts.headers).await;
-        (Judged { verdict: rule.judge(&visitor), ended: visitor.has_ended() }, set)
+        (rule.judge(&visitor), visitor.has_ended(), set)
     }
 
     /// The user the request goes on for, or what it gets instead.
     fn admit(
         &self,
         rule: &AccessRule,
-        judged: Judged,
+        (verdict, ended): (Verdict, bool),
         parts: &Parts,
         target: &PathAndQuery,
     ) -> Result<Option<Arc<SignedIn>>, Box<Response>> {
         let asked = self.asked(parts, target);
         let answers = &self.core.answers;
-        Err(Box::new(match judged.verdict {
+        Err(Box::new(match verdict {
             Verdict::Pass(user) => return Ok(user),
-            Verdict::SignIn => answers.ask_to_sign_in(asked, judged.ended.then_some("RefreshTokenExpired")),
+            Verdict::SignIn => answers.ask_to_sign_in(asked, ended.then_some("RefreshTokenExpired")),
             Verdict::Forbidden(signed_in) => answers.forbid_by(asked, &signed_in, rule.access()),
-            Verdict::Unconfirmed(outage) => Rejection::Unconfirmed(outage).into_response(),
+            Verdict::Unconfirmed(outage) => answers.wait(asked, outage),
         }))
     }
 
@@ -235,10 +249,14 @@ impl Proxy {
     }
 }
 
-/// What the rule says, and whether a session has just ended.
-struct Judged {
+/// A request, and what the rule says of it.
+struct Judged<'r> {
+    path: &'r CanonicalPath<'r>,
+    target: &'r PathAndQuery,
     verdict: Verdict,
+    /// Whether a session has just ended.
     ended: bool,
+    on_upgrade: Option<hyper::upgrade::OnUpgrade>,
 }
 
 fn with(set: SetCookies, mut response: Response) -> Response {

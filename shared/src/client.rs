@@ -56,7 +56,8 @@ pub fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
         return mode == "navigate" && value("sec-fetch-dest").is_none_or(|dest| dest == "document");
     }
     let safe = method == Method::GET || method == Method::HEAD;
-    safe && !headers.contains_key("x-requested-with") && accepts_html(headers)
+    let by_program = headers.contains_key("x-requested-with") || headers.contains_key(header::AUTHORIZATION);
+    safe && !by_program && accepts_html(headers) && !accepts_data(headers)
 }
 
 /// Whether an error is better shown as a page: a navigation, also one that sent a form.
@@ -68,6 +69,14 @@ pub fn wants_page(headers: &HeaderMap) -> bool {
 fn accepts_html(headers: &HeaderMap) -> bool {
     let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
     accept.is_some_and(|accept| accept.contains("text/html"))
+}
+
+/// What no page load asks for by name.
+fn accepts_data(headers: &HeaderMap) -> bool {
+    let accept = headers.get(header::ACCEPT).and_then(|value| value.to_str().ok());
+    accept.is_some_and(|accept| {
+        ["application/json", "text/event-stream"].iter().any(|data| accept.contains(data))
+    })
 }
 
 #[cfg(test)]
@@ -111,6 +120,8 @@ mod tests {
         assert!(!page(Method::GET, &[("accept", "application/json")]));
         assert!(!page(Method::GET, &[("accept", "text/html"), ("x-requested-with", "XMLHttpRequest")]));
         assert!(!page(Method::GET, &[("accept", "text/html"), ("sec-websocket-key", "x")]));
+        assert!(!page(Method::GET, &[("accept", "text/html"), ("authorization", "Bearer x")]));
+        assert!(!page(Method::GET, &[("accept", "text/html, application/json")]));
         assert!(!page(Method::POST, &[("accept", "text/html")]));
         assert!(!page(Method::GET, &[]));
     }

@@ -11,6 +11,12 @@ pub mod key_rotation {}
 #[doc = include_str!("../../manual/refresh-and-sign-out.md")]
 pub mod refresh_and_sign_out {}
 
+#[doc = include_str!("../../manual/protect-any-app.md")]
+pub mod protect_any_app {}
+
+#[doc = include_str!("../../manual/from-oauth2-proxy.md")]
+pub mod from_oauth2_proxy {}
+
 /// Decisions, one page each: context, decision, consequences.
 pub mod decisions {
     #[doc = include_str!("../../manual/decisions/0001-opening-tokens.md")]
@@ -29,4 +35,10 @@ pub mod decisions {
     pub mod one_store_one_step {}
     #[doc = include_str!("../../manual/decisions/0008-backends-are-shared.md")]
     pub mod backends_are_shared {}
+    #[doc = include_str!("../../manual/decisions/0009-reverse-proxy-on-hyper.md")]
+    pub mod reverse_proxy_on_hyper {}
+    #[doc = include_str!("../../manual/decisions/0010-own-haproxy-module.md")]
+    pub mod own_haproxy_module {}
+    #[doc = include_str!("../../manual/decisions/0011-assertion-by-derived-key.md")]
+    pub mod assertion_by_derived_key {}
 }

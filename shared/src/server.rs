@@ -73,7 +73,7 @@ pub enum Hsts {
 impl Stack {
     /// The router with all layers, outermost first.
     pub fn wrap(self, router: Router) -> Router {
-        self.wrap_untimed(timed(router.fallback(async || Rejection::NotFound)))
+        self.wrap_untimed(timed(router))
     }
 
     /// As [`Stack::wrap`], without limits of time: for routes that stream, and have limits of their own.
@@ -126,7 +126,8 @@ pub struct FromUpstream;
 /// Turns a failure into a page or JSON with the request's id, and adds what every response has.
 fn finish(stack: &Stack, trace: Trace, asked: Option<&Asked>, mut response: Response) -> Response {
     let id = Some(trace.request_id());
-    if let Some(rejection) = response.extensions().get::<Rejection>().cloned() {
+    let rejection = response.extensions().get::<Rejection>().cloned();
+    if let Some(rejection) = rejection.or_else(|| is_nothing(&response).then_some(Rejection::NotFound)) {
         let page = asked.and_then(|asked| Some((stack.pages.for_browser(&asked.language)?, asked)));
         let shown = match page {
             Some((pages, asked)) => {
@@ -151,6 +152,13 @@ fn finish(stack: &Stack, trace: Trace, asked: Option<&Asked>, mut response: Resp
         headers.entry(header::STRICT_TRANSPORT_SECURITY).or_insert(year);
     }
     response
+}
+
+/// Whether there is no such route, and nobody said so in words.
+fn is_nothing(response: &Response) -> bool {
+    let empty = axum::body::HttpBody::size_hint(response.body()).exact() == Some(0);
+    let from_upstream = response.extensions().get::<FromUpstream>().is_some();
+    response.status() == http::StatusCode::NOT_FOUND && empty && !from_upstream
 }
 
 /// What a page about a failure needs of the request.
@@ -182,14 +190,16 @@ fn problem(rejection: &Rejection, id: Option<&str>) -> Response {
 }
 
 /// What of a failure's headers its page or JSON has, too.
-const REJECTED_KEEPS: [header::HeaderName; 8] = [
+const REJECTED_KEEPS: [header::HeaderName; 10] = [
     header::SET_COOKIE,
     header::ALLOW,
     header::RETRY_AFTER,
     header::CACHE_CONTROL,
+    header::CONNECTION,
     header::WWW_AUTHENTICATE,
     header::ACCESS_CONTROL_ALLOW_ORIGIN,
     header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+    header::ACCESS_CONTROL_EXPOSE_HEADERS,
     header::VARY,
 ];
 /// And whatever is ours: the address of the sign-in, cookies for an edge to lift.
@@ -214,6 +224,14 @@ fn with_headers_of(mut shown: Response, replaced: &Response) -> Response {
 fn gate(stack: &Stack, request: &Request) -> Option<Response> {
     if matches!(*request.method(), Method::TRACE | Method::CONNECT) {
         return Some(Rejection::MethodNotAllowed.into_response());
+    }
+    // The codings of a body, of which only one is read everywhere in the same way (threat-model H12).
+    let mut codings = request.headers().get_all(header::TRANSFER_ENCODING).iter();
+    let chunked = codings.next().is_none_or(|coding| coding.as_bytes().eq_ignore_ascii_case(b"chunked"));
+    if !chunked || codings.next().is_some() {
+        let mut response = Rejection::Malformed("the body has a coding that is not taken").into_response();
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        return Some(response);
     }
     let bytes: usize =
         request.headers().iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();

@@ -5,7 +5,10 @@ mod auth_pages;
 mod bad_logins;
 mod canary;
 mod demo;
+#[cfg(feature = "real")]
+mod edges;
 mod endpoints;
+mod gate;
 mod layers;
 #[cfg(feature = "real")]
 mod proxy;

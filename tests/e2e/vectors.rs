@@ -20,6 +20,7 @@ mod csrf;
 mod independent;
 mod initialization_vectors;
 mod open_redirects;
+pub(crate) mod placeholders;
 mod redirects;
 mod session_tokens;
 
@@ -40,7 +41,7 @@ impl Format {
     }
 }
 
-fn cases<C: DeserializeOwned>(json: &str) -> Vec<C> {
+pub(crate) fn cases<C: DeserializeOwned>(json: &str) -> Vec<C> {
     #[derive(Deserialize)]
     struct File<C> {
         cases: Vec<C>,
@@ -48,10 +49,10 @@ fn cases<C: DeserializeOwned>(json: &str) -> Vec<C> {
     serde_json::from_str::<File<C>>(json).unwrap().cases
 }
 
-fn ring<S: AsRef<str>>(secrets: &[S]) -> SecretRing {
+pub(crate) fn ring<S: AsRef<str>>(secrets: &[S]) -> SecretRing {
     SecretRing::new(secrets.iter().map(|secret| Secret::new(secret.as_ref())).collect()).unwrap()
 }
 
-fn example_com() -> ParentDomain {
+pub(crate) fn example_com() -> ParentDomain {
     ParentDomain::parse("example.com").unwrap()
 }

@@ -8,6 +8,7 @@ nothing of Hallpass.
   /ws           WebSocket: what it was sent first, then an echo
   /events       server-sent events: a number each 100 ms
   /upload       {"bytes", "sha256"} of the body, read as it comes
+  /uploaded     {"bytes"} of all bodies there so far, also of those half here
 """
 
 import argparse
@@ -16,6 +17,8 @@ import contextlib
 import hashlib
 
 from aiohttp import WSMsgType, web
+
+UPLOADED = web.AppKey("uploaded", dict)
 
 
 def seen(request):
@@ -63,14 +66,21 @@ async def upload(request):
     async for piece in request.content.iter_any():
         digest.update(piece)
         size += len(piece)
+        request.app[UPLOADED]["bytes"] += len(piece)
     return web.json_response({"bytes": size, "sha256": digest.hexdigest()})
+
+
+async def uploaded(request):
+    return web.json_response(request.app[UPLOADED])
 
 
 async def serve(port):
     app = web.Application(client_max_size=0)
+    app[UPLOADED] = {"bytes": 0}
     app.router.add_get("/ws", echo)
     app.router.add_get("/events", events)
     app.router.add_route("*", "/upload", upload)
+    app.router.add_get("/uploaded", uploaded)
     app.router.add_route("*", "/{rest:.*}", mirror)
     runner = web.AppRunner(
         app,

@@ -17,6 +17,8 @@ pub mod apps;
 pub mod browser;
 #[cfg(feature = "real")]
 pub mod django;
+#[cfg(feature = "real")]
+pub mod edges;
 pub mod folder;
 #[cfg(feature = "real")]
 pub mod install;
@@ -24,6 +26,7 @@ pub mod install;
 pub mod nextjs;
 pub mod process;
 pub mod programs;
+pub mod raw;
 pub mod redis;
 pub mod scripted;
 pub mod visitor;

@@ -88,6 +88,11 @@ impl RuleText {
             HostPattern::parse(host)
                 .ok_or_else(|| format!("`{host}` is not a host such as app.example.com or *.example.com"))
         });
+        if self.preflight
+            && self.methods.as_ref().is_some_and(|methods| !methods.iter().any(|name| name == "OPTIONS"))
+        {
+            return Err("preflight needs OPTIONS among its methods, which is what a preflight is".into());
+        }
         Ok(AccessRule {
             host: host.transpose()?,
             path: self.path()?,
@@ -213,6 +218,7 @@ mod tests {
             ("require = { any = [] }", "empty"),
             ("require = { claim = \"/a\", any_of = [] }", "empty"),
             ("require = { clam = \"/a\" }", "clam"),
+            ("access = \"signed-in\"\nmethods = [\"GET\"]\npreflight = true", "OPTIONS"),
             ("pth = \"/a\"\naccess = \"public\"", "pth"),
         ] {
             let said = compiled(&format!("[[rules]]\n{rule}\n")).unwrap_err();

@@ -16,6 +16,8 @@ const ORIGINAL_URL: HeaderName = HeaderName::from_static("x-original-url");
 const ORIGINAL_METHOD: HeaderName = HeaderName::from_static("x-original-method");
 const METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
 const PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+/// The prefix to which Envoy adds the original path.
+const ENVOY: &str = "/auth/envoy";
 const HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
 
@@ -37,7 +39,7 @@ pub(super) enum Dialect {
 impl Dialect {
     /// The edge whose path this is, and the rest of the path.
     pub(super) fn of(path: &str) -> Option<(Self, &str)> {
-        let after = path.strip_prefix("/auth/envoy").filter(|rest| rest.is_empty() || rest.starts_with('/'));
+        let after = path.strip_prefix(ENVOY).filter(|rest| rest.is_empty() || rest.starts_with('/'));
         if let Some(rest) = after {
             return Some((Self::Envoy, if rest.is_empty() { "/" } else { rest }));
         }
@@ -160,8 +162,8 @@ impl<'r> OriginalRequest<'r> {
             ),
             Dialect::Envoy => {
                 let whole = check.uri.path_and_query().map_or("/", |target| target.as_str());
-                let start = whole.len() - rest.len() - check.uri.query().map_or(0, |query| query.len() + 1);
-                let target = if rest == "/" { rest } else { whole.get(start..).unwrap_or("/") };
+                let after = whole.strip_prefix(ENVOY).unwrap_or_default();
+                let target = if after.starts_with('/') { after } else { rest };
                 (check.method.clone(), single(headers, &PROTO)?, host_of(check)?, target)
             }
         };

@@ -47,6 +47,7 @@ pub(super) struct Progress {
 const WAITING_FOR_CLIENT: u8 = 1;
 const WAITING_FOR_APP: u8 = 0;
 const DONE: u8 = 2;
+const BROKEN: u8 = 3;
 
 impl Progress {
     pub(super) fn new() -> Arc<Self> {
@@ -58,6 +59,11 @@ impl Progress {
         let since = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         self.moved.store(since, Ordering::Relaxed);
         self.phase.store(phase, Ordering::Relaxed);
+    }
+
+    /// Whether the client's body broke off: no fault of the app.
+    pub(super) fn is_broken(&self) -> bool {
+        self.phase.load(Ordering::Relaxed) == BROKEN
     }
 
     /// When it has taken too long, and whose fault that is.
@@ -113,7 +119,8 @@ impl HttpBody for Upload {
                 Poll::Ready(Some(Ok(frame)))
             }
             ended @ Poll::Ready(_) => {
-                self.progress.moved(DONE);
+                let whole = matches!(ended, Poll::Ready(None));
+                self.progress.moved(if whole { DONE } else { BROKEN });
                 ended
             }
         }

@@ -42,8 +42,9 @@ pub(crate) struct Upstream {
 /// An address that no app can be at.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum UpstreamError {
-    #[error("`{0}` is not an address such as http://127.0.0.1:8000, without path, query or user")]
-    Address(String),
+    // Not repeated: it may hold a password.
+    #[error("is not an address such as http://127.0.0.1:8000, without path, query, user or password")]
+    Address,
     #[error("TLS cannot be set up")]
     Tls(#[from] hyper_tls::native_tls::Error),
 }
@@ -58,12 +59,13 @@ pub(super) struct Exchange<'p> {
 
 impl Upstream {
     pub(crate) fn new(path: &str, address: &str, trailers: Vec<HeaderName>) -> Result<Self, UpstreamError> {
-        let wrong = || UpstreamError::Address(address.to_owned());
+        let wrong = || UpstreamError::Address;
         let url = Url::parse(address).map_err(|_| wrong())?;
         let plain = url.path() == "/"
             && url.query().is_none()
             && url.fragment().is_none()
-            && url.username().is_empty();
+            && url.username().is_empty()
+            && url.password().is_none();
         let scheme = match url.scheme() {
             "http" => http::uri::Scheme::HTTP,
             "https" => http::uri::Scheme::HTTPS,
@@ -85,10 +87,15 @@ impl Upstream {
         &self.url
     }
 
-    fn depth(&self) -> usize {
+    /// The path it is at.
+    pub(crate) fn path(&self) -> &str {
         match &self.path {
-            PathPattern::Prefix(path) | PathPattern::Exact(path) => path.len(),
+            PathPattern::Prefix(path) | PathPattern::Exact(path) => path,
         }
+    }
+
+    fn depth(&self) -> usize {
+        self.path().len()
     }
 
     /// The judged path, and the query as it came.
@@ -147,7 +154,7 @@ impl Upstreams {
         loop {
             let (limit, _) = progress.limit(&times);
             tokio::select! {
-                answered = &mut answer => return answered.map_err(|error| explain(&error, upstream)),
+                answered = &mut answer => return answered.map_err(|error| explain(&error, upstream, &progress)),
                 () = tokio::time::sleep_until(limit) => {
                     let (now, rejection) = progress.limit(&times);
                     if now <= limit {
@@ -161,7 +168,10 @@ impl Upstreams {
     }
 }
 
-fn explain(error: &hyper_util::client::legacy::Error, upstream: &Upstream) -> Rejection {
+fn explain(error: &hyper_util::client::legacy::Error, upstream: &Upstream, progress: &Progress) -> Rejection {
+    if progress.is_broken() {
+        return Rejection::Malformed("the body broke off");
+    }
     let causes = hallpass_shared::telemetry::causes(error);
     tracing::warn!(event = "upstream", url = %upstream.url, error = causes, "the app behind gave no answer");
     let what = if error.is_connect() { "it cannot be reached" } else { "it broke off" };

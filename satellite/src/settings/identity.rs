@@ -111,7 +111,7 @@ fn preset(
 
 /// A name that is ours to set.
 fn header(name: &str) -> Result<HeaderName, String> {
-    const TAKEN: [&str; 14] = [
+    const TAKEN: [&str; 20] = [
         "authorization",
         "connection",
         "content-length",
@@ -123,13 +123,31 @@ fn header(name: &str) -> Result<HeaderName, String> {
         "trailer",
         "transfer-encoding",
         "upgrade",
+        "origin",
+        "referer",
+        "hallpass-stale",
+        "x-hallpass-location",
+        "x-hallpass-proxy-secret",
+        "x-hallpass-session",
         "x-forwarded-for",
         "x-forwarded-host",
         "x-forwarded-proto",
     ];
     let parsed = name.parse::<HeaderName>().map_err(|_| format!("`{name}` is not a header's name"))?;
-    if TAKEN.contains(&parsed.as_str()) {
+    if parsed.as_str().contains(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-') {
+        return Err(format!("`{name}` would be dropped by edges; use letters, digits and `-`"));
+    }
+    if TAKEN.contains(&parsed.as_str()) || parsed.as_str().starts_with("x-hallpass-set-cookie") {
         return Err(format!("`{name}` means something else; choose a name such as Remote-User"));
+    }
+    Ok(parsed)
+}
+
+/// A trailer of requests that may go on: nothing that a head may not say either.
+pub(super) fn trailer(name: &str) -> Result<HeaderName, String> {
+    let parsed = header(name)?;
+    if crate::identity::is_of_a_family(parsed.as_str()) {
+        return Err(format!("`{name}` is never taken from a client"));
     }
     Ok(parsed)
 }

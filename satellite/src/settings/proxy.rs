@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use hallpass_shared::settings::{SettingsError, Span, Texts};
-use http::HeaderName;
 use serde::Deserialize;
 
 use super::SatelliteText;
@@ -69,11 +68,14 @@ impl SatelliteText {
         }
         for text in &self.upstreams {
             let path = canonical(&text.path).map_err(|problem| texts.invalid(KEY, problem))?;
-            let trailer = |name: &String| {
-                name.parse::<HeaderName>()
-                    .map_err(|_| texts.invalid(KEY, format!("`{name}` is not a header's name")))
-            };
+            let trailer =
+                |name: &String| super::identity::trailer(name).map_err(|problem| texts.invalid(KEY, problem));
             let trailers = text.request_trailers.iter().map(trailer).collect::<Result<_, _>>()?;
+            if upstreams.iter().any(|known: &Upstream| known.path() == path) {
+                let problem =
+                    format!("there are two apps at `{path}`; `satellite.upstream` is the one at `/`");
+                return Err(texts.invalid(KEY, problem));
+            }
             let upstream = Upstream::new(&path, &text.url, trailers);
             upstreams.push(upstream.map_err(|error| texts.invalid(KEY, error))?);
         }

@@ -142,7 +142,7 @@ fn tokens_of_nextauth_open_with_the_claims_that_went_in() {
         let (name, now) = (&case.name, UnixTime::from_seconds(case.now));
         let opened = case.codec().open_any(&case.sealed(), now);
         let opened = opened.unwrap_or_else(|error| panic!("{name}: {error}"));
-        assert_eq!(serde_json::to_value(&opened.claims).unwrap(), case.claims, "{name}: claims");
+        assert_eq!(serde_json::to_value(&*opened.claims).unwrap(), case.claims, "{name}: claims");
         let own_cipher = independent::unhex(&case.derived_key_hex).len() == case.newest_key().len();
         let newest = case.secret == case.secrets[0] && own_cipher;
         let with = if newest { SealedWith::Newest } else { SealedWith::Older };
