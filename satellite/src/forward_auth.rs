@@ -17,10 +17,10 @@ use hallpass_shared::{
     cookie::SetCookies,
     rejection::{Rejection, RetryAt},
     secret::Secret,
-    server::timed,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header, request::Parts};
 use ipnet::IpNet;
+use metrics::Counter;
 use subtle::ConstantTimeEq as _;
 
 use crate::{
@@ -57,6 +57,35 @@ pub(crate) struct ForwardAuth {
     pub(crate) scheme: &'static str,
     /// With pages whose files come from the auth server, as the edge does not pass theirs here.
     pub(crate) answers: Answers,
+    pub(crate) counts: Counts,
+}
+
+/// Checks by dialect, looked up once.
+#[derive(Clone)]
+pub(crate) struct Counts([[Counter; 2]; 5]);
+
+impl Counts {
+    pub(crate) fn new() -> Self {
+        Self(Dialect::ALL.map(|dialect| {
+            ["no", "yes"].map(|passed| {
+                let dialect = dialect.name();
+                metrics::counter!("hallpass_forward_auth_total", "dialect" => dialect, "passed" => passed)
+            })
+        }))
+    }
+
+    fn count(&self, dialect: Dialect, status: StatusCode) {
+        let place = Dialect::ALL.iter().position(|known| *known == dialect);
+        if let Some([no, yes]) = place.and_then(|place| self.0.get(place)) {
+            if status == StatusCode::OK { yes.increment(1) } else { no.increment(1) }
+        }
+    }
+}
+
+impl std::fmt::Debug for Counts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Counts")
+    }
 }
 
 /// Whom we take for an edge.
@@ -80,7 +109,8 @@ impl Trust {
 
 /// The listener's paths.
 pub(crate) fn router(forward_auth: Arc<ForwardAuth>) -> Router {
-    timed(Router::new().fallback(handle).with_state(forward_auth))
+    // Without limits of time of its own: a check has no body, and a renewal has limits.
+    Router::new().fallback(handle).with_state(forward_auth)
 }
 
 async fn handle(State(forward_auth): State<Arc<ForwardAuth>>, request: Request) -> Response {
@@ -94,9 +124,7 @@ async fn handle(State(forward_auth): State<Arc<ForwardAuth>>, request: Request) 
         Ok(response) => response,
         Err(rejection) => rejection.into_response(),
     };
-    let passed = if response.status() == StatusCode::OK { "yes" } else { "no" };
-    metrics::counter!("hallpass_forward_auth_total", "dialect" => dialect.name(), "passed" => passed)
-        .increment(1);
+    forward_auth.counts.count(dialect, response.status());
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -4,11 +4,16 @@
 //! any spelling that some server would fold to it, goes first; then each name is set exactly once (threat-model H1 to
 //! H3, H7, H10, H11).
 
-use hallpass_shared::{authenticator::Freshness, cookie, token::Claims};
-use http::{HeaderMap, HeaderName, HeaderValue, header};
-use serde_json::Value;
+use hallpass_shared::authenticator::Freshness;
+use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::{assertion::Assertion, layer::SignedIn, rules::look_up};
+use crate::{assertion::Assertion, layer::SignedIn};
+
+mod cookie;
+mod value;
+
+pub(crate) use cookie::reduced_cookie;
+use value::{in_ascii, text_of};
 
 /// Families that are ours or an edge's, whatever the settings say.
 const FAMILIES: [&str; 7] = [
@@ -120,11 +125,16 @@ impl Identity {
 
     /// Sets every name, an empty one where nothing is known: an edge may keep the client's own otherwise.
     pub(crate) fn set_all(&self, headers: &mut HeaderMap, signed_in: Option<&SignedIn>, host: &str) {
-        for name in self.names() {
-            headers.insert(name.clone(), HeaderValue::from_static(""));
+        let empty = HeaderValue::from_static("");
+        for field in &self.fields {
+            let value = signed_in.and_then(|user| field.value(user));
+            headers.insert(field.name.clone(), value.unwrap_or_else(|| empty.clone()));
         }
-        if let Some(signed_in) = signed_in {
-            self.set(headers, signed_in, host);
+        if let Some(assertion) = &self.assertion {
+            headers.insert(assertion.header().clone(), empty);
+        }
+        if let Some(user) = signed_in {
+            self.assert(headers, user, host);
         }
     }
 
@@ -166,53 +176,6 @@ impl SignedIn {
     }
 }
 
-/// Texts, numbers and yes or no as they are; lists joined by commas. An element with a comma of its own is left out:
-/// it would be read as two.
-fn text_of(claims: &Claims, pointer: &str) -> Option<String> {
-    let plain = |value: &Value| match value {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(yes) => Some(yes.to_string()),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
-    };
-    let value = match pointer {
-        "/sub" => claims.subject().map(|subject| Value::String(subject.into())),
-        _ => look_up(claims, pointer),
-    };
-    let text = match value? {
-        Value::Array(items) => {
-            let fit = |item: &Value| {
-                let text = plain(item)?;
-                let fits = !text.contains(',') && !text.is_empty();
-                if !fits {
-                    tracing::warn!(
-                        event = "identity",
-                        pointer,
-                        "an element with a comma, or an empty one, is left out"
-                    );
-                }
-                fits.then_some(text)
-            };
-            items.iter().filter_map(fit).collect::<Vec<_>>().join(",")
-        }
-        other => plain(&other)?,
-    };
-    (!text.is_empty()).then_some(text)
-}
-
-/// A text that is all visible ASCII as it is; any other as RFC 8187 section 3.2.1 writes it, `UTF-8''Zo%C3%AB`, which says
-/// of itself that it is encoded.
-fn in_ascii(text: String) -> String {
-    const MARK: &str = "UTF-8''";
-    let visible = text.bytes().all(|byte| (0x20..0x7f).contains(&byte));
-    let blank_ends = text.starts_with(' ') || text.ends_with(' ');
-    if visible && !blank_ends && !text.starts_with(MARK) {
-        return text;
-    }
-    let encoded = percent_encoding::utf8_percent_encode(&text, percent_encoding::NON_ALPHANUMERIC);
-    format!("{MARK}{encoded}")
-}
-
 /// Whether some server takes `name` for `own`: small letters, and `_` for all but letters and digits.
 fn folds_to(name: &str, own: &str) -> bool {
     name.len() == own.len() && name.bytes().map(fold).eq(own.bytes().map(fold))
@@ -227,38 +190,8 @@ fn fold(byte: u8) -> u8 {
     if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'_' }
 }
 
-/// `Cookie` without what is ours, the rest as it came; nothing if nothing is left (threat-model C10).
-pub(crate) fn reduced_cookie(headers: &HeaderMap, is_ours: impl Fn(&str) -> bool) -> Option<HeaderValue> {
-    let mut lines = headers.get_all(header::COOKIE).iter();
-    let first = lines.next()?;
-    let kept = |pair: &&[u8]| {
-        let name = pair
-            .iter()
-            .position(|byte| *byte == b'=')
-            .and_then(|end| pair.get(..end))
-            .unwrap_or(pair)
-            .trim_ascii();
-        // A pair without a name is read as its value's name by some.
-        !pair.trim_ascii().is_empty()
-            && !name.is_empty()
-            && std::str::from_utf8(name).is_ok_and(|name| !is_ours(name))
-    };
-    if lines.next().is_none() && pairs(first).all(|pair| kept(&pair)) {
-        return Some(first.clone());
-    }
-    let all = headers.get_all(header::COOKIE).iter().flat_map(pairs);
-    let rest: Vec<&[u8]> = all.filter(kept).map(<[u8]>::trim_ascii).collect();
-    if rest.is_empty() { None } else { HeaderValue::from_bytes(&rest.join(&b"; "[..])).ok() }
-}
-
-fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
-    cookie::split(line.as_bytes())
-}
-
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
 
     #[test]
@@ -286,44 +219,6 @@ mod tests {
         }
         for name in ["x-auth-users", "accept", "x-request-id", "authorization", "cookie", "sec-fetch-mode"] {
             assert!(!identity.is_stripped(name), "{name}");
-        }
-    }
-
-    #[test]
-    fn values_are_one_line_of_ascii_and_lists_are_unambiguous() {
-        // threat-model H11
-        let user = serde_json::json!({
-            "name": "Zoë\r\nX-Auth-Is-Admin: true", "plain": "Zoe Novotna", "groups": ["a", "b,c", "", 7], "no": null, "deep": {"x": 1},
-            "mark": "UTF-8''x", "empty": [],
-        });
-        let claims = Claims { user: user.as_object().unwrap().clone(), ..Claims::default() };
-        let said = |pointer: &str| text_of(&claims, pointer).map(in_ascii);
-        assert_eq!(said("/name").unwrap(), "UTF-8''Zo%C3%AB%0D%0AX%2DAuth%2DIs%2DAdmin%3A%20true");
-        assert_eq!(said("/plain").unwrap(), "Zoe Novotna");
-        assert_eq!(said("/groups").unwrap(), "a,7");
-        assert_eq!(said("/mark").unwrap(), "UTF-8''UTF%2D8%27%27x");
-        assert_eq!((said("/no"), said("/deep"), said("/empty"), said("/absent")), (None, None, None, None));
-        assert_eq!(said("/deep/x").unwrap(), "1");
-    }
-
-    #[test]
-    fn cookies_of_ours_go_and_the_others_stay_as_they_are() {
-        // threat-model C10
-        let reduced = |line: &'static str| {
-            let headers = HeaderMap::from_iter([(header::COOKIE, HeaderValue::from_static(line))]);
-            reduced_cookie(&headers, |name| name == "ours").map(|value| value.to_str().unwrap().to_owned())
-        };
-        assert_eq!(reduced("a=1;b=2").unwrap(), "a=1;b=2");
-        assert_eq!(reduced("a=1; ours=x; b=\"2 3\"").unwrap(), "a=1; b=\"2 3\"");
-        assert_eq!(reduced("ours =x; =ours=x; a").unwrap(), "a");
-        assert_eq!(reduced("ours=x"), None);
-    }
-
-    proptest! {
-        #[test]
-        fn any_text_makes_a_header(text in "\\PC{0,40}|[\\x00-\\x20]{0,5}") {
-            let value = in_ascii(text);
-            prop_assert!(HeaderValue::try_from(value.as_str()).is_ok() && value.is_ascii());
         }
     }
 }

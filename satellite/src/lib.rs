@@ -7,7 +7,6 @@ use futures_util::future::BoxFuture;
 use hallpass_shared::{
     admin::{Finding, Readiness},
     authenticator::Authenticator,
-    backend::HttpBackend,
     callbacks::{Callbacks, DefaultCallbacks, Exposure},
     clock::{Clock, SystemClock},
     cookie::SessionCookie,
@@ -15,11 +14,7 @@ use hallpass_shared::{
     dialect::Scheme,
     endpoints::{self, Endpoints, Pages},
     pages::{BrandError, PageKit},
-    refresh::Refresher,
-    renewal::{Keeping, Renewal},
     server::{Hsts, Stack, timed},
-    settings::SharedSettings,
-    store::Memory,
     token::{Codec, SealError},
 };
 use tokio::runtime::Handle;
@@ -48,10 +43,10 @@ mod proxy;
 mod require;
 mod rules;
 mod settings;
+mod wiring;
 
 pub use access::{Access, AccessRule, AccessRules, Decision, Request as AccessRequest};
 use answers::Answers;
-use assertion::Assertion;
 pub use assertion::JWKS;
 pub use auth_server::{Agreement, AuthServer, AuthServerError};
 pub use canonical::{CanonicalPath, PathError};
@@ -63,14 +58,14 @@ pub use hallpass_shared::{
     session::Session,
     settings::{SettingsError, Sources, Texts},
 };
-use identity::Identity;
 use layer::Core;
 pub use layer::{SessionLayer, SessionService, SignedIn, Visitor};
 pub use null_provider::NullProvider;
-use proxy::{Proxy, Site, Upstreams};
+use proxy::{Proxy, Site};
 pub use require::{RequireLayer, RequireService, require};
 pub use rules::{Claim, Rule, claim};
 pub use settings::Settings;
+use wiring::{Gate, at_auth_server, identity_of, refresher};
 
 /// A satellite, wired and ready to protect routes.
 #[derive(Clone, Debug)]
@@ -244,74 +239,6 @@ impl Satellite {
     pub fn url(&self) -> &Url {
         &self.core.url
     }
-}
-
-fn at_auth_server(shared: &SharedSettings, path: &str) -> Url {
-    let mut page = shared.auth_url.clone();
-    page.set_path(path);
-    page
-}
-
-fn identity_of(
-    settings: settings::IdentitySettings,
-    shared: &SharedSettings,
-    clock: Arc<dyn Clock>,
-) -> Result<Identity, BuildError> {
-    let assertion = settings
-        .assertion
-        .map(|assertion| Assertion::new(&assertion, &shared.ring, shared.auth_url.as_str(), clock))
-        .transpose()
-        .map_err(|error| BuildError::Assertion(Box::new(error)))?;
-    Ok(Identity::new(settings.fields, assertion))
-}
-
-/// What both ways of protecting an app are made of.
-struct Gate<'g> {
-    core: &'g Arc<Core>,
-    shared: &'g SharedSettings,
-    rules: &'g AccessRules,
-}
-
-impl Gate<'_> {
-    fn proxy(&self, settings: settings::ProxySettings) -> Result<Arc<Proxy>, BuildError> {
-        let upstreams = Upstreams::new(settings.upstreams, settings.times);
-        Ok(Arc::new(Proxy {
-            core: Arc::clone(self.core),
-            rules: self.rules.clone(),
-            identity: self.core.identity.clone(),
-            upstreams: upstreams.map_err(|error| BuildError::Upstream(Box::new(error)))?,
-            times: settings.times,
-            trusted_proxies: self.shared.server.trusted_proxies.clone(),
-            site: self.core.site.clone(),
-            session_cookie: settings.session_cookie,
-        }))
-    }
-
-    fn forward_auth(&self, settings: settings::ForwardAuthSettings) -> Result<Arc<ForwardAuth>, BuildError> {
-        let pages = PageKit::load_elsewhere(self.shared)?;
-        Ok(Arc::new(ForwardAuth {
-            core: Arc::clone(self.core),
-            rules: self.rules.clone(),
-            identity: self.core.identity.clone(),
-            trust: settings.trust,
-            hosts: settings.hosts,
-            scheme: if self.shared.cookie.scheme == Scheme::Https { "https" } else { "http" },
-            answers: Answers { pages, ..self.core.answers.clone() },
-        }))
-    }
-}
-
-/// Who renews: the auth server, or this process at the backend.
-fn refresher(
-    backend: Option<Arc<HttpBackend>>,
-    auth_server: &Arc<AuthServer>,
-    shared: &SharedSettings,
-    clock: &Arc<dyn Clock>,
-) -> Arc<dyn Refresher> {
-    let Some(backend) = backend else { return Arc::clone(auth_server) as Arc<dyn Refresher> };
-    let keeping = Keeping { dialect: shared.dialect, ring: shared.ring.clone(), grace: shared.grace };
-    let store = Arc::new(Memory::new(Arc::clone(clock)));
-    Arc::new(Renewal::new(backend, store, keeping, Arc::clone(clock)))
 }
 
 impl Readiness for Satellite {

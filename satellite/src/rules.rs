@@ -3,7 +3,7 @@
 //! Why: "only admins" must be one value that is read in one way, wherever it stands. A claim that is absent or of
 //! another type fulfils nothing (threat-model T8, P7): what decides is what the auth server sealed.
 
-use std::fmt;
+use std::{borrow::Cow, fmt};
 
 use hallpass_shared::token::Claims;
 use serde_json::Value;
@@ -54,7 +54,7 @@ impl Rule {
     pub fn admits(&self, claims: &Claims) -> bool {
         let at = |pointer: &str| look_up(claims, pointer);
         match self {
-            Self::Equals(pointer, value) => at(pointer).is_some_and(|found| found == *value),
+            Self::Equals(pointer, value) => at(pointer).is_some_and(|found| *found == *value),
             Self::AnyOf(pointer, values) => at(pointer).is_some_and(|found| values.contains(&found)),
             Self::Contains(pointer, value) => {
                 at(pointer).is_some_and(|found| found.as_array().is_some_and(|list| list.contains(value)))
@@ -66,14 +66,19 @@ impl Rule {
 }
 
 /// The user's own fields, and `sub`; never a token.
-pub(crate) fn look_up(claims: &Claims, pointer: &str) -> Option<Value> {
+pub(crate) fn look_up<'c>(claims: &'c Claims, pointer: &str) -> Option<Cow<'c, Value>> {
     if pointer == "/sub" {
-        return claims.sub.clone().map(Value::String);
+        return claims.sub.clone().map(Value::String).map(Cow::Owned);
     }
     let (first, rest) =
         pointer.strip_prefix('/')?.split_once('/').unwrap_or((pointer.strip_prefix('/')?, ""));
-    let field = claims.user.get(&first.replace("~1", "/").replace("~0", "~"))?;
-    if rest.is_empty() { Some(field.clone()) } else { field.pointer(&format!("/{rest}")).cloned() }
+    let field = if first.contains('~') {
+        claims.user.get(&first.replace("~1", "/").replace("~0", "~"))?
+    } else {
+        claims.user.get(first)?
+    };
+    let found = if rest.is_empty() { Some(field) } else { field.pointer(&format!("/{rest}")) };
+    found.map(Cow::Borrowed)
 }
 
 /// As the page that refuses says it.

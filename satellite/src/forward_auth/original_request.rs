@@ -37,6 +37,8 @@ pub(super) enum Dialect {
 }
 
 impl Dialect {
+    pub(super) const ALL: [Self; 5] = [Self::Nginx, Self::Traefik, Self::Caddy, Self::HaProxy, Self::Envoy];
+
     /// The edge whose path this is, and the rest of the path.
     pub(super) fn of(path: &str) -> Option<(Self, &str)> {
         let after = path.strip_prefix(ENVOY).filter(|rest| rest.is_empty() || rest.starts_with('/'));

@@ -102,7 +102,6 @@ async fn what_http_1_would_read_otherwise_is_refused() {
         let outcome = ask(site.gate.port, CLIENT, &fields).await;
         let seen = site.app.take();
         let refused = matches!(outcome, Outcome::Refused | Outcome::Answered(400..=431 | 501));
-        // A name with a blank goes nowhere, and so does one in another spelling of the same host.
         if !refused || !seen.is_empty() {
             failures.push(format!("{fields:?}: {outcome:?}, {seen:?}"));
         }

@@ -43,3 +43,31 @@ async fn django_knows_its_user_and_socket_and_events_end_with_a_sign_out() {
     browser.open(&site.url("/live")).await;
     browser.sees("to continue to app.example.localhost").await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_and_outages_are_pages_of_the_auth_servers_look() {
+    // threat-model O10
+    let shop = App::django().await;
+    let rules = "[[satellite.rules]]\npath = \"/admin\"\nrequire = { claim = \"/isAdmin\", equals = true }\n\
+         [[satellite.rules]]\npath = \"/api\"\naccess = \"signed-in\"\nbearer = true\n\
+         [[satellite.upstreams]]\npath = \"/away\"\nurl = \"http://127.0.0.1:9\"\n";
+    let mut site = Site::with(&shop.url(), rules, "refresh.skew = \"1s\"", &[("ACCESS_SECONDS", "5")]).await;
+    let browser = Browser::start().await;
+    browser.open(&site.url("/admin/x")).await;
+    browser.fill("username", USER).await;
+    browser.fill("password", PASSWORD).await;
+    browser.click("button[type=submit]").await;
+    browser.sees("This page asks for isAdmin = true").await;
+    browser.save("gate-forbidden").await;
+    browser.open(&site.url("/away")).await;
+    browser.sees("isn’t answering").await;
+    browser.save("gate-away").await;
+    site.django.down().await;
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+    browser.open(&site.url("/api")).await;
+    browser.sees("You are not signed out").await;
+    browser.save("gate-outage").await;
+    // Style sheets of the pages are found: nothing is left as plain text.
+    let styled = "return getComputedStyle(document.querySelector('main')).borderRadius !== '0px'";
+    browser.wait("is the page styled", styled, &[]).await;
+}

@@ -12,25 +12,37 @@ fn with(name: &'static str, rest: &str, expected: Expected) -> Case {
 }
 
 fn both() -> Vec<Case> {
-    use Expected::Refused;
+    use Expected::OneAndClosed;
     vec![
         with(
             "length, then chunks",
             "Content-Length: LENGTH|Transfer-Encoding: chunked||0||SMUGGLED",
-            Refused,
+            OneAndClosed(""),
         ),
-        with("chunks, then length", "Transfer-Encoding: chunked|Content-Length: 5||0||SMUGGLED", Refused),
+        with(
+            "chunks, then length",
+            "Transfer-Encoding: chunked|Content-Length: 5||0||SMUGGLED",
+            OneAndClosed(""),
+        ),
         with(
             "length 4, then chunks",
             "Content-Length: 4|Transfer-Encoding: chunked||14|POST /admin/smuggled|0||",
-            Refused,
+            OneAndClosed("POST /admin/smuggled"),
         ),
-        with("length 0, then chunks", "Content-Length: 0|Transfer-Encoding: chunked||0||SMUGGLED", Refused),
-        with("chunks and no length", "Transfer-Encoding: chunked|Content-Length: x||0||SMUGGLED", Refused),
+        with(
+            "length 0, then chunks",
+            "Content-Length: 0|Transfer-Encoding: chunked||0||SMUGGLED",
+            OneAndClosed(""),
+        ),
+        with(
+            "chunks and no length",
+            "Transfer-Encoding: chunked|Content-Length: x||0||SMUGGLED",
+            OneAndClosed(""),
+        ),
         with(
             "chunks in another case",
             "transfer-encoding: CHUNKED|content-length: LENGTH||0||SMUGGLED",
-            Refused,
+            OneAndClosed(""),
         ),
     ]
 }
