@@ -250,10 +250,7 @@ impl fmt::Display for AccessRule {
             Some(HostPattern::Below(domain)) => write!(f, "*.{domain}")?,
             None => {}
         }
-        match &self.path {
-            PathPattern::Exact(path) => write!(f, "{path} (that path only)")?,
-            PathPattern::Prefix(path) => write!(f, "{path} (and below)")?,
-        }
+        write!(f, "{}", self.path)?;
         write!(f, ": {}", self.access)
     }
 }

@@ -64,7 +64,7 @@ pub(crate) fn compile(
     }
     let otherwise = AccessRule {
         host: None,
-        path: PathPattern::Prefix("/".into()),
+        path: PathPattern::everything(),
         methods: None,
         access: Access::SignedIn,
         bearer,
@@ -110,15 +110,15 @@ impl RuleText {
     fn path(&self) -> Result<PathPattern, String> {
         match (&self.path, &self.exact) {
             (Some(_), Some(_)) => Err("give path or exact, not both".into()),
-            (Some(path), None) => Ok(PathPattern::Prefix(canonical(path)?)),
-            (None, Some(path)) => Ok(PathPattern::Exact(canonical(path)?)),
-            (None, None) => Ok(PathPattern::Prefix("/".into())),
+            (Some(path), None) => Ok(PathPattern::below(&canonical(path)?)),
+            (None, Some(path)) => Ok(PathPattern::only(&canonical(path)?)),
+            (None, None) => Ok(PathPattern::everything()),
         }
     }
 }
 
 /// As requests have it: what is not ASCII is escaped.
-pub(crate) fn canonical(path: &str) -> Result<String, String> {
+pub(crate) fn canonical(path: &str) -> Result<CanonicalPath<'static>, String> {
     const OTHER: percent_encoding::AsciiSet = percent_encoding::CONTROLS.add(b' ');
     let escaped = percent_encoding::utf8_percent_encode(path, &OTHER).to_string();
     let read = CanonicalPath::parse(&escaped).map_err(|error| format!("`{path}`: {error}"))?;
@@ -128,7 +128,7 @@ pub(crate) fn canonical(path: &str) -> Result<String, String> {
     if read.as_str().contains(';') {
         return Err(format!("`{path}` has a `;`, and what follows one is no part of a path's name"));
     }
-    Ok(escaped)
+    Ok(read.into_owned())
 }
 
 fn methods(names: &[String]) -> Result<Vec<Method>, String> {

@@ -58,7 +58,11 @@ pub(super) struct Exchange<'p> {
 }
 
 impl Upstream {
-    pub(crate) fn new(path: &str, address: &str, trailers: Vec<HeaderName>) -> Result<Self, UpstreamError> {
+    pub(crate) fn new(
+        path: PathPattern,
+        address: &str,
+        trailers: Vec<HeaderName>,
+    ) -> Result<Self, UpstreamError> {
         let wrong = || UpstreamError::Address;
         let url = Url::parse(address).map_err(|_| wrong())?;
         let plain = url.path() == "/"
@@ -74,10 +78,7 @@ impl Upstream {
         let origin = url.origin().ascii_serialization();
         let authority = origin.split_once("://").and_then(|(_, authority)| authority.parse().ok());
         match authority.filter(|_| plain) {
-            Some(authority) => {
-                let path = PathPattern::Prefix(path.to_owned());
-                Ok(Self { path, url, scheme, authority, trailers: trailers.into() })
-            }
+            Some(authority) => Ok(Self { path, url, scheme, authority, trailers: trailers.into() }),
             None => Err(wrong()),
         }
     }
@@ -89,9 +90,7 @@ impl Upstream {
 
     /// The path it is at.
     pub(crate) fn path(&self) -> &str {
-        match &self.path {
-            PathPattern::Prefix(path) | PathPattern::Exact(path) => path,
-        }
+        self.path.as_str()
     }
 
     fn depth(&self) -> usize {

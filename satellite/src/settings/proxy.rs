@@ -10,6 +10,7 @@ use serde::Deserialize;
 use super::SatelliteText;
 use crate::{
     access::canonical,
+    canonical::PathPattern,
     proxy::{SessionCookieGoes, Times, Upstream},
 };
 
@@ -63,7 +64,7 @@ impl SatelliteText {
         let times = self.proxy.times(texts)?;
         let mut upstreams = Vec::new();
         if let Some(url) = &self.upstream {
-            let upstream = Upstream::new("/", url, Vec::new());
+            let upstream = Upstream::new(PathPattern::everything(), url, Vec::new());
             upstreams.push(upstream.map_err(|error| texts.invalid("satellite.upstream", error))?);
         }
         for text in &self.upstreams {
@@ -71,12 +72,16 @@ impl SatelliteText {
             let trailer =
                 |name: &String| super::identity::trailer(name).map_err(|problem| texts.invalid(KEY, problem));
             let trailers = text.request_trailers.iter().map(trailer).collect::<Result<_, _>>()?;
-            if upstreams.iter().any(|known: &Upstream| known.path() == path) {
-                let problem =
-                    format!("there are two apps at `{path}`; `satellite.upstream` is the one at `/`");
+            if upstreams.iter().any(|known: &Upstream| {
+                known.path().trim_end_matches('/') == path.as_str().trim_end_matches('/')
+            }) {
+                let problem = format!(
+                    "there are two apps at `{}`; `satellite.upstream` is the one at `/`",
+                    path.as_str()
+                );
                 return Err(texts.invalid(KEY, problem));
             }
-            let upstream = Upstream::new(&path, &text.url, trailers);
+            let upstream = Upstream::new(PathPattern::below(&path), &text.url, trailers);
             upstreams.push(upstream.map_err(|error| texts.invalid(KEY, error))?);
         }
         if upstreams.is_empty() {

@@ -20,8 +20,6 @@ enum Expected {
     Refused,
     /// It is one request with this body, or refused.
     OneOrRefused(&'static str),
-    /// One request, and the end of the connection: chunks win over a length (RFC 9112 section 6.3), which goes.
-    OneAndClosed(&'static str),
     /// It is one request with this body.
     One(&'static str),
     /// The app hears at most the beginning of one request, which breaks off.
@@ -88,7 +86,6 @@ impl Case {
             && match &self.expected {
                 Expected::Refused => refused,
                 Expected::OneOrRefused(body) => refused || one(body),
-                Expected::OneAndClosed(body) => refused || (one(body) && *closed),
                 Expected::One(body) => one(body),
                 Expected::Broken => {
                     let told = matches!(statuses[..], [] | [400..=431]);
