@@ -21,7 +21,8 @@ local PATIENCE = 10000
 -- What the satellite decides by. Nothing else of the request is told.
 local TOLD = {
     "cookie", "authorization", "accept", "accept-language", "origin", "referer", "user-agent",
-    "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-fetch-user", "sec-websocket-key", "x-requested-with",
+    "sec-fetch-dest", "sec-fetch-mode", "sec-fetch-site", "sec-fetch-user", "sec-websocket-key", "sec-websocket-version",
+    "x-requested-with",
     "access-control-request-method", "access-control-request-headers",
     "x-request-id", "traceparent", "tracestate", "x-forwarded-for",
 }

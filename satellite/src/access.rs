@@ -219,6 +219,11 @@ impl AccessRule {
         }
     }
 
+    /// Whether preflights pass.
+    pub(crate) fn lets_preflights_pass(&self) -> bool {
+        self.preflight == Preflight::Passes
+    }
+
     /// Whether this is a CORS preflight that passes unasked: browsers send it without cookies.
     pub(crate) fn passes_preflight(&self, method: &Method, headers: &HeaderMap) -> bool {
         self.preflight == Preflight::Passes

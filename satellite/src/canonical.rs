@@ -35,8 +35,8 @@ pub enum PathError {
     /// An escaped slash, backslash, percent sign or control character, or bytes that are no UTF-8.
     #[error("the path has an escape that is read in different ways")]
     Ambiguous,
-    /// Dots with parameters, or dots between empty segments.
-    #[error("the path has dots that are read in different ways")]
+    /// Dots or nothing with parameters, or dots between empty segments.
+    #[error("the path has dots or parameters that are read in different ways")]
     Dots,
 }
 
@@ -139,9 +139,9 @@ fn decode(raw: &str) -> Result<String, PathError> {
     Ok(canonical)
 }
 
-/// `..;x`, which some take for `..`.
+/// `..;x`, which some take for `..`; and `;x`, which some take for no segment at all.
 fn is_dots_with_parameters(segment: &str) -> bool {
-    name_of(segment).is_some_and(|name| !name.is_empty() && name.bytes().all(|byte| byte == b'.'))
+    name_of(segment).is_some_and(|name| name.bytes().all(|byte| byte == b'.'))
 }
 
 /// What is before the parameters of a segment, if it has any.
@@ -224,6 +224,9 @@ mod tests {
             ("/%c0%ae", PathError::Ambiguous),
             ("/..;/a", PathError::Dots),
             ("/.%3bx/a", PathError::Dots),
+            ("/;/admin", PathError::Dots),
+            ("/a/;x=1/admin", PathError::Dots),
+            ("/%3B/admin", PathError::Dots),
             ("/a//../b", PathError::Dots),
         ] {
             assert_eq!(canonical(raw), Err(error), "{raw}");

@@ -57,6 +57,9 @@ pub(crate) fn explain(settings: &Settings, request: &str, claims: Option<&[u8]>)
         Some(number) => format!("rule:   number {number} of {}: {}", settings.rules.len(), decision.rule),
         None => "rule:   none fits, so whoever is signed in may".to_owned(),
     });
+    if method == Method::OPTIONS && decision.rule.lets_preflights_pass() {
+        tell("        a CORS preflight passes unasked".to_owned());
+    }
     tell(format!("nobody: {}", outcome(&decision.rule.judge(&Visitor::Anonymous), decision.rule.access())));
     if let Some(json) = claims {
         let visitor = Visitor::SignedIn(Arc::new(user(json)?));

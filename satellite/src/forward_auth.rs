@@ -13,7 +13,7 @@ use axum::{
 };
 use hallpass_shared::{
     authenticator::Freshness,
-    client::Peer,
+    client::{Peer, opens_socket},
     cookie::SetCookies,
     rejection::{Rejection, RetryAt},
     secret::Secret,
@@ -168,9 +168,10 @@ impl ForwardAuth {
         let rule = self.rules.decide(asked_of).rule;
         let asked = original.asked(headers);
         if rule.passes_preflight(&original.method, headers) {
-            return self.pass(headers, (&original.host, None, None), SetCookies::none());
+            let none = rule.sends_bearer().then_some(HeaderValue::from_static(""));
+            return self.pass(headers, (&original.host, None, none), SetCookies::none());
         }
-        if headers.contains_key(header::SEC_WEBSOCKET_KEY) && !self.answers.may_open_socket(asked) {
+        if opens_socket(headers) && !self.answers.may_open_socket(asked) {
             return Rejection::Csrf(hallpass_shared::csrf::CsrfError::ForeignOrigin).into_response();
         }
         let (visitor, set) = self.core.visitor(headers).await;

@@ -158,15 +158,15 @@ impl Proxy {
         self.prepare(&mut parts, rule, user.as_deref(), hop);
         upstream.allow_trailers(&mut parts.headers);
         let lease = user.as_ref().map(|user| Lease::new(&self.core.authenticator, user));
-        let exchange = upstream::Exchange { parts, body, times: self.times, upstream };
-        let answer = self.upstreams.ask(exchange).await?;
+        let exchange = upstream::Exchange { parts, body, times: self.times, upstream, lease: lease.as_ref() };
+        let (answer, asked) = self.upstreams.ask(exchange).await?;
         let switched = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
         let mut response = match on_upgrade {
             Some(client) if switched => tunnel::open(client, answer, lease, self.times.tunnel),
             _ if switched => {
                 return Err(Rejection::BadGateway("it switched to a protocol that nobody asked for"));
             }
-            _ => body::streamed(answer, lease, self.times.idle),
+            _ => body::streamed((answer, asked), lease, self.times.idle),
         };
         self.finish(&mut response, rule, user.as_deref());
         Ok(response)

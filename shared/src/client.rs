@@ -49,7 +49,7 @@ pub fn source(address: IpAddr) -> IpAddr {
 /// else wants a status (Fetch Metadata; without it, by `Accept`).
 pub fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
     let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    if headers.contains_key("sec-websocket-key") {
+    if opens_socket(headers) {
         return false;
     }
     if let Some(mode) = value("sec-fetch-mode") {
@@ -58,6 +58,11 @@ pub fn is_navigation(method: &Method, headers: &HeaderMap) -> bool {
     let safe = method == Method::GET || method == Method::HEAD;
     let by_program = headers.contains_key("x-requested-with") || headers.contains_key(header::AUTHORIZATION);
     safe && !by_program && accepts_html(headers) && !accepts_data(headers)
+}
+
+/// Whether the request opens a WebSocket: over HTTP/2 it has no key (RFC 8441 section 5), but always a version.
+pub fn opens_socket(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::SEC_WEBSOCKET_KEY) || headers.contains_key(header::SEC_WEBSOCKET_VERSION)
 }
 
 /// Whether an error is better shown as a page: a navigation, also one that sent a form.

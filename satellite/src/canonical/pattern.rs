@@ -50,22 +50,35 @@ impl PathPattern {
 
     /// Letter for letter: for rules that open.
     pub(crate) fn is_exactly(&self, path: &CanonicalPath<'_>) -> bool {
-        self.fits(path, |own, theirs| own == theirs)
+        self.fits(path, |own, theirs| own == theirs, |_| false)
     }
 
     /// Whatever an app could take for it: for rules that protect.
     pub(crate) fn could_be(&self, path: &CanonicalPath<'_>) -> bool {
-        self.fits(path, |own, theirs| {
+        let alike = |own: &str, theirs: &str| {
             let theirs = theirs.split(';').next().unwrap_or(theirs);
             own.eq_ignore_ascii_case(theirs)
                 || (!(own.is_ascii() && theirs.is_ascii()) && caseless(own) == caseless(theirs))
-        })
+        };
+        // Many apps take `/one/` for `/one`.
+        self.fits(path, alike, str::is_empty)
     }
 
-    fn fits(&self, path: &CanonicalPath<'_>, same: impl Fn(&str, &str) -> bool) -> bool {
+    /// `same` compares segments; `ends` says whether a last segment is none.
+    fn fits(
+        &self,
+        path: &CanonicalPath<'_>,
+        same: impl Fn(&str, &str) -> bool,
+        ends: impl Fn(&str) -> bool,
+    ) -> bool {
         let mut theirs = path.segments();
         let begins = self.segments.iter().all(|own| theirs.next().is_some_and(|theirs| same(own, &theirs)));
-        begins && (self.reach == Reach::AndBelow || theirs.next().is_none())
+        begins
+            && match (self.reach, theirs.next(), theirs.next()) {
+                (Reach::AndBelow, ..) | (Reach::ThatOnly, None, _) => true,
+                (Reach::ThatOnly, Some(last), None) => ends(&last),
+                (Reach::ThatOnly, Some(_), Some(_)) => false,
+            }
     }
 }
 
@@ -113,7 +126,8 @@ mod tests {
         let one = PathPattern::only(&CanonicalPath::parse("/one").unwrap());
         assert_eq!(at(&one, "/one"), (true, true));
         assert_eq!(at(&one, "/one/two"), (false, false));
-        assert_eq!(at(&one, "/one/"), (false, false));
+        assert_eq!(at(&one, "/one/"), (false, true));
+        assert_eq!(at(&one, "/one//"), (false, true));
         assert_eq!(at(&one, "/One"), (false, true));
     }
 

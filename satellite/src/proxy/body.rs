@@ -144,13 +144,17 @@ fn only(trailers: &HeaderMap, allowed: &[HeaderName]) -> Option<HeaderMap> {
     (!kept.is_empty()).then_some(kept)
 }
 
-/// The app's answer, as a stream that ends with its session.
-pub(super) fn streamed(answer: http::Response<Incoming>, lease: Option<Lease>, pause: Duration) -> Response {
+/// The app's answer to what was asked then, as a stream that ends with its session.
+pub(super) fn streamed(
+    (answer, asked): (http::Response<Incoming>, Instant),
+    lease: Option<Lease>,
+    pause: Duration,
+) -> Response {
     let (parts, body) = answer.into_parts();
     if body.is_end_stream() {
         return Response::from_parts(parts, Body::empty());
     }
-    let session = lease.map_or(Session::None, |lease| Session::Short(lease, Instant::now() + SHORT));
+    let session = lease.map_or(Session::None, |lease| Session::Short(lease, asked + SHORT));
     Response::from_parts(
         parts,
         Body::new(Stream { body, pause, moved: Instant::now(), session, alarm: None }),
@@ -158,7 +162,7 @@ pub(super) fn streamed(answer: http::Response<Incoming>, lease: Option<Lease>, p
 }
 
 /// Most answers are over before their session could be.
-const SHORT: Duration = Duration::from_secs(1);
+pub(super) const SHORT: Duration = Duration::from_secs(1);
 
 struct Stream {
     body: Incoming,

@@ -17,6 +17,10 @@ pub(super) fn clean(headers: &mut HeaderMap, policy: &CookiePolicy) {
         headers.insert(header::UPGRADE, upgrade);
         headers.insert(header::CONNECTION, connection);
     }
+    let spoken: Vec<_> = headers.keys().filter(|name| is_ours(name.as_str())).cloned().collect();
+    for name in spoken {
+        headers.remove(name);
+    }
     if headers.get_all(header::SET_COOKIE).iter().any(|line| sets_ours(line, policy)) {
         let others: Vec<HeaderValue> = headers
             .get_all(header::SET_COOKIE)
@@ -33,6 +37,11 @@ pub(super) fn clean(headers: &mut HeaderMap, policy: &CookiePolicy) {
             "the app tried to set a cookie that is ours; it was left out"
         );
     }
+}
+
+/// What only a satellite says to a browser.
+fn is_ours(name: &str) -> bool {
+    name.starts_with("x-hallpass-") || name.starts_with("hallpass-")
 }
 
 fn names_upgrade(value: &HeaderValue) -> bool {

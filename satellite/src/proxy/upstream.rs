@@ -6,21 +6,26 @@
 use std::{pin::pin, sync::Arc};
 
 use axum::body::Body;
+use futures_util::future::BoxFuture;
 use hallpass_shared::{http_client, rejection::Rejection};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, Uri, header, request::Parts, uri::PathAndQuery};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use hyper_tls::HttpsConnector;
 use hyper_util::{
     client::legacy::{Client, connect::HttpConnector},
     rt::{TokioExecutor, TokioTimer},
 };
+use tokio::time::Instant;
 use url::Url;
 
 use super::{
     Times,
-    body::{Progress, Upload},
+    body::{Progress, SHORT, Upload},
 };
-use crate::canonical::{CanonicalPath, PathPattern};
+use crate::{
+    canonical::{CanonicalPath, PathPattern},
+    lease::Lease,
+};
 
 /// The apps, longest path first.
 #[derive(Clone, Debug)]
@@ -55,6 +60,7 @@ pub(super) struct Exchange<'p> {
     pub(super) body: Body,
     pub(super) times: Times,
     pub(super) upstream: &'p Upstream,
+    pub(super) lease: Option<&'p Lease>,
 }
 
 impl Upstream {
@@ -144,25 +150,100 @@ impl Upstreams {
         self.all.iter().find(|upstream| upstream.path.is_exactly(path))
     }
 
-    /// Sends a request on, and waits for the head of the answer.
-    pub(super) async fn ask(&self, exchange: Exchange<'_>) -> Result<Response<Incoming>, Rejection> {
-        let Exchange { parts, body, times, upstream } = exchange;
-        let progress = Progress::new();
+    /// Sends a request on, and waits for the head of the answer; no longer than its session lives.
+    pub(super) async fn ask(
+        &self,
+        exchange: Exchange<'_>,
+    ) -> Result<(Response<Incoming>, Instant), Rejection> {
+        let Exchange { parts, body, times, upstream, lease } = exchange;
+        let (progress, asked) = (Progress::new(), Instant::now());
+        let again = Again::of(&parts, &body);
         let body = Upload::new(body, Arc::clone(&progress), Arc::clone(&upstream.trailers));
-        let mut answer = pin!(self.client.request(http::Request::from_parts(parts, body)));
+        let mut answer = pin!(self.send(http::Request::from_parts(parts, body), again));
+        let mut session = Session::of(lease);
         loop {
             let (limit, _) = progress.limit(&times);
+            let wake = session.watched_from(asked).map_or(limit, |from| limit.min(from));
             tokio::select! {
-                answered = &mut answer => return answered.map_err(|error| explain(&error, upstream, &progress)),
-                () = tokio::time::sleep_until(limit) => {
+                answered = &mut answer => {
+                    return answered.map(|answer| (answer, asked)).map_err(|error| explain(&error, upstream, &progress));
+                }
+                () = session.over() => return Err(Rejection::SignInRequired),
+                () = tokio::time::sleep_until(wake) => {
+                    session.watch(asked);
                     let (now, rejection) = progress.limit(&times);
-                    if now <= limit {
+                    if now <= limit && limit <= Instant::now() {
                         let code = rejection.verdict().1;
                         tracing::warn!(event = "upstream", url = %upstream.url, code, "a request took too long");
                         return Err(rejection);
                     }
                 }
             }
+        }
+    }
+}
+
+impl Upstreams {
+    /// Sends a request; once more, if a connection that was kept had just ended and asking again does no harm.
+    async fn send(
+        &self,
+        request: http::Request<Upload>,
+        again: Option<Again>,
+    ) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
+        match (self.client.request(request).await, again) {
+            (Err(error), Some(again)) if !error.is_connect() => {
+                tracing::debug!(event = "upstream", %error, "a kept connection had ended; asking once more");
+                self.client.request(again.request()).await
+            }
+            (answered, _) => answered,
+        }
+    }
+}
+
+/// A request that may be made twice (RFC 9110 section 9.2.1), and has no body.
+struct Again(Parts);
+
+impl Again {
+    fn of(parts: &Parts, body: &Body) -> Option<Self> {
+        let safe = matches!(parts.method, http::Method::GET | http::Method::HEAD);
+        (safe && body.is_end_stream() && !parts.headers.contains_key(header::UPGRADE))
+            .then(|| Self(parts.clone()))
+    }
+
+    fn request(self) -> http::Request<Upload> {
+        http::Request::from_parts(self.0, Upload::new(Body::empty(), Progress::new(), Arc::new([])))
+    }
+}
+
+/// Whose request it is, watched once it takes longer than most.
+enum Session<'l> {
+    Nobodys,
+    Unwatched(&'l Lease),
+    Watched(BoxFuture<'static, ()>),
+}
+
+impl<'l> Session<'l> {
+    fn of(lease: Option<&'l Lease>) -> Self {
+        lease.map_or(Self::Nobodys, Self::Unwatched)
+    }
+
+    /// When it is to be watched, if it is not yet.
+    fn watched_from(&self, asked: Instant) -> Option<Instant> {
+        matches!(self, Self::Unwatched(_)).then_some(asked + SHORT)
+    }
+
+    fn watch(&mut self, asked: Instant) {
+        if let Self::Unwatched(lease) = self
+            && Instant::now() >= asked + SHORT
+        {
+            *self = Self::Watched(Box::pin(lease.over()));
+        }
+    }
+
+    async fn over(&mut self) {
+        match self {
+            Self::Watched(over) => over.await,
+            Self::Nobodys | Self::Unwatched(_) => std::future::pending().await,
         }
     }
 }

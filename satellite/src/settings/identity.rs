@@ -109,9 +109,16 @@ fn preset(
     Ok(chosen.into_iter().flatten())
 }
 
+/// Families that mean something else.
+const FAMILIES: [&str; 4] = ["sec-", "access-control-", "x-original-", "x-hallpass-set-cookie"];
+
 /// A name that is ours to set.
 fn header(name: &str) -> Result<HeaderName, String> {
-    const TAKEN: [&str; 20] = [
+    const TAKEN: [&str; 24] = [
+        "accept",
+        "location",
+        "proxy",
+        "x-request-id",
         "authorization",
         "connection",
         "content-length",
@@ -137,7 +144,8 @@ fn header(name: &str) -> Result<HeaderName, String> {
     if parsed.as_str().contains(|letter: char| !letter.is_ascii_alphanumeric() && letter != '-') {
         return Err(format!("`{name}` would be dropped by edges; use letters, digits and `-`"));
     }
-    if TAKEN.contains(&parsed.as_str()) || parsed.as_str().starts_with("x-hallpass-set-cookie") {
+    let taken = |family: &&str| parsed.as_str().starts_with(*family);
+    if TAKEN.contains(&parsed.as_str()) || FAMILIES.iter().any(taken) {
         return Err(format!("`{name}` means something else; choose a name such as Remote-User"));
     }
     Ok(parsed)

@@ -57,7 +57,7 @@ async fn refusals_and_outages_are_pages_of_the_auth_servers_look() {
     browser.fill("username", USER).await;
     browser.fill("password", PASSWORD).await;
     browser.click("button[type=submit]").await;
-    browser.sees("This page asks for isAdmin = true").await;
+    browser.sees("You don’t have access").await;
     browser.save("gate-forbidden").await;
     browser.open(&site.url("/away")).await;
     browser.sees("isn’t answering").await;

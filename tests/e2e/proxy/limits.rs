@@ -65,3 +65,28 @@ async fn a_socket_that_says_nothing_is_closed_in_good_manners() {
     assert!(bytes.ends_with(&[0x88, 2, 0x03, 0xe9]), "a close frame with code 1001 ends it: {bytes:?}");
     assert!(begun.elapsed() > Duration::from_millis(1500) && begun.elapsed() < Duration::from_secs(5));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kept_connection_that_the_app_has_ended_is_no_failure() {
+    // An app that answers one request on each connection, and ends it when the next one comes.
+    let app = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let url = format!("http://{}", app.local_addr().unwrap());
+    tokio::spawn(async move {
+        loop {
+            let (mut stream, _) = app.accept().await.unwrap();
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                tokio::io::AsyncReadExt::read(&mut stream, &mut buffer).await.unwrap();
+                stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").await.unwrap();
+                let _ = tokio::io::AsyncReadExt::read(&mut stream, &mut buffer).await;
+            });
+        }
+    });
+    let site = Site::before(&url, "").await;
+    let visitor = site.signed_in().await;
+    for _ in 0..5 {
+        let mut asked = site.request(&visitor, "GET /x HTTP/1.1\nConnection: close").await;
+        let answered = head(&mut asked).await;
+        assert!(answered.starts_with("HTTP/1.1 200"), "{answered}");
+    }
+}

@@ -65,6 +65,30 @@ async fn events_arrive_one_by_one_and_end_with_a_sign_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_upload_and_an_answer_that_is_waited_for_end_with_a_sign_out() {
+    // threat-model B6
+    let silent = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = silent.local_addr().unwrap();
+    let (site, app) =
+        before_aiohttp(&format!("[[satellite.upstreams]]\npath = \"/poll\"\nurl = \"http://{address}\"\n"))
+            .await;
+    let visitor = site.signed_in().await;
+    let mut upload =
+        site.request(&visitor, "POST /upload HTTP/1.1\nContent-Length: 1000\nConnection: close").await;
+    let mut poll = site.request(&visitor, "GET /poll HTTP/1.1\nConnection: close").await;
+    for _ in 0..5 {
+        upload.write_all(b"more").await.unwrap();
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+    site.sign_out(&visitor).await;
+    let out = Instant::now();
+    let answered = (head(&mut upload).await, head(&mut poll).await);
+    assert!(answered.0.starts_with("HTTP/1.1 401") && answered.1.starts_with("HTTP/1.1 401"), "{answered:?}");
+    assert!(out.elapsed() < Duration::from_secs(2), "they went on for {:?}", out.elapsed());
+    drop(app);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_stream_ends_when_its_session_does() {
     // threat-model B6
     let (site, _app) = before_aiohttp("").await;
