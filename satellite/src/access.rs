@@ -124,6 +124,12 @@ pub struct Decision<'r> {
     pub rule: &'r AccessRule,
 }
 
+/// Whether a method is one in capitals, as all are (RFC 9110 section 9.1): to some apps `delete` is `DELETE`, and to a rule
+/// it is not.
+pub(crate) fn is_plain(method: &Method) -> bool {
+    method.as_str().bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-')
+}
+
 /// What becomes of a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Verdict {

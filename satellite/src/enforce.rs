@@ -85,6 +85,9 @@ fn refusal(rules: &AccessRules, parts: &Parts) -> Option<Response> {
     let Some((core, visitor)) = known else {
         return Some(Rejection::Internal("Satellite::layer is missing around this route").into_response());
     };
+    if !access::is_plain(&parts.method) {
+        return Some(Rejection::MethodNotAllowed.into_response());
+    }
     let path = target(parts).split('?').next().unwrap_or_default();
     let path = match CanonicalPath::parse(path) {
         Ok(path) if path.is_as_sent() => path,

@@ -19,6 +19,9 @@ use crate::{
 /// What becomes of `request`, such as `GET https://app.example.com/admin`, for nobody and for the user of `claims`.
 pub(crate) fn explain(settings: &Settings, request: &str, claims: Option<&[u8]>) -> Result<String, String> {
     let (method, address) = parts(request)?;
+    if matches!(method, Method::CONNECT | Method::TRACE) {
+        return Ok(format!("answer: 405 for everybody: {method} is not taken"));
+    }
     let url = Url::parse(address)
         .map_err(|_| format!("`{address}` is not an address such as https://app.example.com/admin"))?;
     let host = url.host_str().unwrap_or_default().to_ascii_lowercase();

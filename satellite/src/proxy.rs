@@ -118,6 +118,9 @@ impl Proxy {
         let on_upgrade = head::wants_websocket(&request).then(|| hyper::upgrade::on(&mut request));
         let (parts, body) = request.into_parts();
         head::check_host(&parts, &self.site)?;
+        if !access::is_plain(&parts.method) {
+            return Err(Rejection::MethodNotAllowed);
+        }
         let target = parts.uri.path_and_query().cloned().unwrap_or(PathAndQuery::from_static("/"));
         let path = CanonicalPath::parse(target.path()).map_err(|error| {
             tracing::info!(event = "path", %error, "a request was refused");

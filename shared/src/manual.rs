@@ -17,6 +17,9 @@ pub mod protect_any_app {}
 #[doc = include_str!("../../manual/from-oauth2-proxy.md")]
 pub mod from_oauth2_proxy {}
 
+#[doc = include_str!("../../manual/speed.md")]
+pub mod speed {}
+
 /// Decisions, one page each: context, decision, consequences.
 pub mod decisions {
     #[doc = include_str!("../../manual/decisions/0001-opening-tokens.md")]

@@ -119,7 +119,13 @@ impl RuleText {
 
 /// As requests have it: what is not ASCII is escaped.
 pub(crate) fn canonical(path: &str) -> Result<CanonicalPath<'static>, String> {
-    const OTHER: percent_encoding::AsciiSet = percent_encoding::CONTROLS.add(b' ');
+    // What no request has as it is: browsers escape it.
+    const OTHER: percent_encoding::AsciiSet =
+        percent_encoding::CONTROLS.add(b' ').add(b'"').add(b'<').add(b'>').add(b'`').add(b'{').add(b'}');
+    if path.contains('*') {
+        let problem = "has a `*`, and nothing stands for any name: a path covers all below it (write %2A for the character)";
+        return Err(format!("`{path}` {problem}"));
+    }
     let escaped = percent_encoding::utf8_percent_encode(path, &OTHER).to_string();
     let read = CanonicalPath::parse(&escaped).map_err(|error| format!("`{path}`: {error}"))?;
     if !read.is_as_sent() {
@@ -136,7 +142,7 @@ fn methods(names: &[String]) -> Result<Vec<Method>, String> {
         return Err("methods is empty, so the rule would never fit; leave it out for all methods".into());
     }
     let method = |name: &String| {
-        let capitals = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase());
+        let capitals = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-');
         let method = capitals.then(|| Method::from_bytes(name.as_bytes()).ok()).flatten();
         method.ok_or_else(|| format!("`{name}` is not a method such as GET"))
     };
@@ -207,6 +213,7 @@ mod tests {
             ("access = \"open\"", "open"),
             ("path = \"a\"\naccess = \"public\"", "start with /"),
             ("path = \"/a/../b\"\naccess = \"public\"", "is read as `/b`"),
+            ("path = \"/admin/*\"\naccess = \"public\"", "all below it"),
             ("path = \"/a;b\"\naccess = \"public\"", "`;`"),
             ("path = \"/a\"\nexact = \"/b\"\naccess = \"public\"", "path or exact"),
             ("host = \"https://a\"\naccess = \"public\"", "not a host"),
@@ -247,5 +254,12 @@ mod tests {
         assert_eq!(decide(&Method::GET, "a.example.com", "/Hooks"), Some(2));
         assert_eq!(decide(&Method::GET, "a.example.com", "/%C5%A1kola"), Some(3));
         assert_eq!(decide(&Method::GET, "a.example.com", "/%C5%A1kola/"), None);
+        let odd = compiled(
+            "[[rules]]\npath = \"/a{b}\"\nmethods = [\"VERSION-CONTROL\", \"GET\"]\naccess = \"public\"\n",
+        )
+        .unwrap();
+        let path = CanonicalPath::parse("/a%7Bb%7D/c").unwrap();
+        let asked = super::super::Request { host: "a", path: &path, method: &Method::GET };
+        assert_eq!(odd.decide(asked).number, Some(1));
     }
 }

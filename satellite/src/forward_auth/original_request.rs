@@ -8,6 +8,7 @@ use axum::response::Response;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header, request::Parts};
 
 use crate::{
+    access::is_plain,
     answers::Asked,
     canonical::{CanonicalPath, PathError},
 };
@@ -130,6 +131,8 @@ pub(super) enum CheckError {
     Malformed(HeaderName),
     #[error("the request came over {0}, and the session's cookie is not for that")]
     Scheme(&'static str),
+    #[error("the method is not in capitals")]
+    Method,
     #[error("{0}")]
     Path(#[from] PathError),
     #[error("the path is not in its canonical form, and the edge would send it on as it is")]
@@ -169,6 +172,9 @@ impl<'r> OriginalRequest<'r> {
                 (check.method.clone(), single(headers, &PROTO)?, host_of(check)?, target)
             }
         };
+        if !is_plain(&method) {
+            return Err(CheckError::Method);
+        }
         let origin = origin(proto, authority, scheme, dialect)?;
         let path = target.split('?').next().unwrap_or_default();
         if target.contains('#') {
@@ -219,7 +225,7 @@ fn single<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h str, Chec
 fn method(headers: &HeaderMap, name: &HeaderName) -> Result<Method, CheckError> {
     let text = single(headers, name)?;
     let malformed = || CheckError::Malformed(name.clone());
-    if text.len() > 32 || !text.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'-') {
+    if text.len() > 32 {
         return Err(malformed());
     }
     Method::from_bytes(text.as_bytes()).map_err(|_| malformed())

@@ -1,4 +1,5 @@
-//! Requests whose body has two lengths, noticed before the HTTP library has chosen one of them.
+//! A connection as its bytes come and go: requests whose body has two lengths, noticed before the HTTP library has chosen
+//! one of them, and clients that do not read.
 //!
 //! Why: a request with both `Transfer-Encoding` and `Content-Length` is what smuggling is made of, and is refused
 //! (threat-model H12). hyper reads it by the former, as RFC 9112 section 6.1 allows, and takes the latter away: no layer
@@ -6,6 +7,7 @@
 //! the bytes ever part, hyper's counts, and a request is refused that could have passed, or read as hyper does.
 
 use std::{
+    future::Future as _,
     io,
     pin::Pin,
     sync::{
@@ -13,10 +15,16 @@ use std::{
         atomic::{AtomicBool, Ordering},
     },
     task::{Context, Poll},
+    time::Duration,
 };
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Sleep,
+};
 
+/// A client that reads nothing for so long reads no more.
+const UNREAD: Duration = Duration::from_mins(1);
 /// Longer than any line that counts here.
 const LINE: usize = 128;
 
@@ -36,12 +44,29 @@ impl Doubt {
 pub(super) struct Watched<S> {
     stream: S,
     reader: Reader,
+    /// Rings for a client that does not read.
+    stuck: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Watched<S> {
     /// What is found is said to `doubt`.
     pub(super) fn new(stream: S, doubt: Doubt) -> Self {
-        Self { stream, reader: Reader::new(doubt) }
+        Self { stream, reader: Reader::new(doubt), stuck: None }
+    }
+}
+
+impl<S> Watched<S> {
+    /// What became of a write; one that nobody reads fails after a while, and with it the connection (threat-model D1).
+    fn written<T>(&mut self, polled: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if polled.is_ready() {
+            self.stuck = None;
+            return polled;
+        }
+        let stuck = self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep(UNREAD)));
+        if stuck.as_mut().poll(context).is_ready() {
+            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+        }
+        Poll::Pending
     }
 }
 
@@ -183,7 +208,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
+        self.written(polled, context)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -199,7 +225,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
         context: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(context, bytes)
+        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
+        self.written(polled, context)
     }
 
     fn is_write_vectored(&self) -> bool {
