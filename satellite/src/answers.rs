@@ -3,6 +3,8 @@
 //! Why: a page load is helped by a redirect or a page, and anything else wants a status (threat-model O10). The library,
 //! the reverse proxy and forward-auth answer alike.
 
+use std::sync::Arc;
+
 use axum::response::{IntoResponse, Response};
 use hallpass_shared::{
     client::{SIGN_IN_ADDRESS, is_navigation, wants_page},
@@ -14,7 +16,11 @@ use hallpass_shared::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use url::{Origin, Url};
 
-use crate::{access::Access, layer::SignedIn, rules::Rule};
+use crate::{
+    access::{Access, AccessRule, Verdict},
+    layer::{SignedIn, Visitor},
+    rules::Rule,
+};
 
 /// What all answers of a satellite need.
 #[derive(Clone, Debug)]
@@ -94,7 +100,7 @@ impl Answers {
     }
 
     /// Something cannot be confirmed just now: nobody is signed out.
-    pub(crate) fn wait(&self, asked: Asked<'_>, outage: Outage) -> Response {
+    fn wait(&self, asked: Asked<'_>, outage: Outage) -> Response {
         let mut response = Rejection::Unconfirmed(outage).into_response();
         self.let_read(asked, response.headers_mut());
         response
@@ -134,8 +140,25 @@ impl Answers {
         })
     }
 
+    /// The user a request goes on for, or what it gets instead.
+    pub(crate) fn settle(
+        &self,
+        rule: &AccessRule,
+        visitor: &Visitor,
+        asked: Asked<'_>,
+    ) -> Result<Option<Arc<SignedIn>>, Box<Response>> {
+        Err(Box::new(match rule.judge(visitor) {
+            Verdict::Pass(user) => return Ok(user),
+            Verdict::SignIn => {
+                self.ask_to_sign_in(asked, visitor.has_ended().then_some("RefreshTokenExpired"))
+            }
+            Verdict::Forbidden(signed_in) => self.forbid_by(asked, &signed_in, rule.access()),
+            Verdict::Unconfirmed(outage) => self.wait(asked, outage),
+        }))
+    }
+
     /// As [`Answers::forbid`], for a rule of the settings.
-    pub(crate) fn forbid_by(&self, asked: Asked<'_>, signed_in: &SignedIn, access: &Access) -> Response {
+    fn forbid_by(&self, asked: Asked<'_>, signed_in: &SignedIn, access: &Access) -> Response {
         match access {
             Access::Require(rule) => self.forbid(asked, signed_in, rule),
             Access::Public | Access::SignedIn => Rejection::AccessDenied.into_response(),

@@ -24,9 +24,9 @@ use metrics::Counter;
 use subtle::ConstantTimeEq as _;
 
 use crate::{
-    access::{self, AccessRules, HostPattern, Verdict},
+    access::{self, AccessRules, HostPattern},
     answers::Answers,
-    identity::{Identity, reduced_cookie},
+    identity::reduced_cookie,
     layer::{Core, SignedIn},
 };
 
@@ -50,7 +50,6 @@ const NUMBERED: [HeaderName; 4] = [
 pub(crate) struct ForwardAuth {
     pub(crate) core: Arc<Core>,
     pub(crate) rules: AccessRules,
-    pub(crate) identity: Identity,
     pub(crate) trust: Trust,
     pub(crate) hosts: Vec<HostPattern>,
     /// Of the original requests: the deployment's.
@@ -152,7 +151,7 @@ impl ForwardAuth {
             );
             return Err(Rejection::AccessDenied);
         }
-        if let Some(name) = self.identity.forged(headers) {
+        if let Some(name) = self.core.identity.forged(headers) {
             tracing::warn!(
                 event = "forward_auth", header = %name,
                 "a check carried an identity of its own: somebody forges one, and the edge does not strip it"
@@ -175,20 +174,16 @@ impl ForwardAuth {
             return Rejection::Csrf(hallpass_shared::csrf::CsrfError::ForeignOrigin).into_response();
         }
         let (visitor, set) = self.core.visitor(headers).await;
-        let mut response = match rule.judge(&visitor) {
-            Verdict::Pass(user) => {
+        let settled = self.answers.settle(rule, &visitor, asked);
+        let mut response = match settled {
+            Ok(user) => {
                 // On such a route the client's own never passes for it (threat-model H14).
                 let bearer = rule.sends_bearer().then(|| {
                     user.as_deref().and_then(SignedIn::bearer).unwrap_or(HeaderValue::from_static(""))
                 });
                 return self.pass(headers, (&original.host, user.as_deref(), bearer), set);
             }
-            Verdict::SignIn => {
-                let error = visitor.has_ended().then_some("RefreshTokenExpired");
-                dialect.redirected(self.answers.ask_to_sign_in(asked, error), &original.method)
-            }
-            Verdict::Forbidden(signed_in) => self.answers.forbid_by(asked, &signed_in, rule.access()),
-            Verdict::Unconfirmed(outage) => self.answers.wait(asked, outage),
+            Err(refusal) => dialect.redirected(*refusal, &original.method),
         };
         let again = format!("{}{}", original.origin, original.target);
         response.extensions_mut().insert(RetryAt(again));
@@ -208,7 +203,7 @@ impl ForwardAuth {
     ) -> Response {
         let mut response = Response::default();
         let said = response.headers_mut();
-        self.identity.set_all(said, user, host);
+        self.core.identity.set_all(said, user, host);
         if let Some(bearer) = bearer {
             said.insert(header::AUTHORIZATION, bearer);
         }

@@ -2,9 +2,16 @@
 //!
 //! Why: it is judged once, at its start, and a sign-out would not reach it (threat-model B6).
 
-use std::{future::Future, sync::Arc};
+use std::{
+    future::Future,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
 
+use futures_util::future::BoxFuture;
 use hallpass_shared::authenticator::Authenticator;
+use tokio::time::Instant;
 
 use crate::layer::SignedIn;
 
@@ -39,6 +46,44 @@ impl Lease {
                 () = watch.revoked(claims) => {}
                 () = at_its_end => {}
             }
+        }
+    }
+}
+
+/// Most requests are over before their session could be.
+const SHORT: Duration = Duration::from_secs(1);
+
+/// Whose request it is; its session is watched once it takes longer than most.
+pub(crate) enum Session {
+    Nobodys,
+    Unwatched(Lease, Instant),
+    Watched(BoxFuture<'static, ()>),
+}
+
+impl Session {
+    /// Of a request that begins now.
+    pub(crate) fn of(lease: Option<&Lease>) -> Self {
+        lease.map_or(Self::Nobodys, |lease| Self::Unwatched(lease.clone(), Instant::now() + SHORT))
+    }
+
+    /// When it is to be looked at, if it is not watched yet.
+    pub(crate) fn watched_from(&self) -> Option<Instant> {
+        match self {
+            Self::Unwatched(_, from) => Some(*from),
+            Self::Nobodys | Self::Watched(_) => None,
+        }
+    }
+
+    /// Ready when the session is over.
+    pub(crate) fn poll_over(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        if let Self::Unwatched(lease, from) = self
+            && Instant::now() >= *from
+        {
+            *self = Self::Watched(Box::pin(lease.over()));
+        }
+        match self {
+            Self::Watched(over) => over.as_mut().poll(context),
+            Self::Nobodys | Self::Unwatched(..) => Poll::Pending,
         }
     }
 }

@@ -33,6 +33,7 @@ mod explain;
 mod extract;
 mod follower;
 mod forward_auth;
+mod guard;
 mod identity;
 mod layer;
 mod lease;
@@ -50,10 +51,11 @@ use answers::Answers;
 pub use assertion::JWKS;
 pub use auth_server::{Agreement, AuthServer, AuthServerError};
 pub use canonical::{CanonicalPath, PathError};
-pub use enforce::{EnforceLayer, EnforceService};
 pub use extract::{CurrentSession, NotSignedIn};
 use follower::Follower;
 use forward_auth::ForwardAuth;
+use guard::Guard;
+pub use guard::{GuardLayer, GuardService};
 pub use hallpass_shared::{
     session::Session,
     settings::{SettingsError, Sources, Texts},
@@ -62,7 +64,7 @@ use layer::Core;
 pub use layer::{SessionLayer, SessionService, SignedIn, Visitor};
 pub use null_provider::NullProvider;
 use proxy::{Proxy, Site};
-pub use require::{RequireLayer, RequireService, require};
+pub use require::require;
 pub use rules::{Claim, Rule, claim};
 pub use settings::Settings;
 use wiring::{Gate, at_auth_server, identity_of, refresher};
@@ -198,8 +200,8 @@ impl Satellite {
     }
 
     /// Judges requests by the rules of the settings; inside [`Satellite::protect`].
-    pub fn enforce(&self) -> EnforceLayer {
-        EnforceLayer::new(self.rules.clone())
+    pub fn enforce(&self) -> GuardLayer {
+        GuardLayer::new(Guard::Rules(self.rules.clone()))
     }
 
     /// The reverse proxy before the app of the settings, with everything around it; nothing if no app is set.

@@ -24,12 +24,11 @@ use ipnet::IpNet;
 use url::Url;
 
 use crate::{
-    access::{self, AccessRule, AccessRules, Verdict},
+    access::{self, AccessRule, AccessRules},
     answers::Asked,
     canonical::CanonicalPath,
-    identity::Identity,
-    layer::{Core, SignedIn},
-    lease::Lease,
+    layer::{Core, SignedIn, Visitor},
+    lease::{Lease, Session},
 };
 
 mod body;
@@ -64,11 +63,9 @@ pub(crate) struct Times {
 pub(crate) struct Proxy {
     pub(crate) core: Arc<Core>,
     pub(crate) rules: AccessRules,
-    pub(crate) identity: Identity,
     pub(crate) upstreams: Upstreams,
     pub(crate) times: Times,
     pub(crate) trusted_proxies: Vec<IpNet>,
-    pub(crate) site: Site,
     pub(crate) session_cookie: SessionCookieGoes,
 }
 
@@ -117,7 +114,7 @@ impl Proxy {
     async fn answer(self: Arc<Self>, mut request: Request) -> Result<Response, Rejection> {
         let on_upgrade = head::wants_websocket(&request).then(|| hyper::upgrade::on(&mut request));
         let (parts, body) = request.into_parts();
-        head::check_host(&parts, &self.site)?;
+        head::check_host(&parts, &self.core.site)?;
         if !access::is_plain(&parts.method) {
             return Err(Rejection::MethodNotAllowed);
         }
@@ -130,27 +127,35 @@ impl Proxy {
         {
             return Err(Rejection::NotFound);
         }
-        let asked_of = access::Request { host: &self.site.host, path: &path, method: &parts.method };
+        let asked_of = access::Request { host: &self.core.site.host, path: &path, method: &parts.method };
         let rule = self.rules.decide(asked_of).rule;
-        let (verdict, ended, set) = self.verdict(rule, &parts).await;
-        let judged = Judged { path: &path, target: &target, verdict, ended, on_upgrade };
+        // A preflight that passes unasked is nobody's.
+        let (visitor, set) = if rule.passes_preflight(&parts.method, &parts.headers) {
+            (None, SetCookies::none())
+        } else {
+            let (visitor, set) = self.core.visitor(&parts.headers).await;
+            (Some(visitor), set)
+        };
+        let known = Known { path: &path, target: &target, visitor, on_upgrade };
         // Whatever comes of it, a renewed session goes home: the old one may be worth nothing soon.
-        Ok(with(set, self.go_on(rule, judged, parts, body).await.unwrap_or_else(IntoResponse::into_response)))
+        Ok(with(set, self.go_on(rule, known, parts, body).await.unwrap_or_else(IntoResponse::into_response)))
     }
 
-    /// What becomes of a request that was judged.
+    /// What becomes of a request, once it is known whose it is.
     async fn go_on(
         &self,
         rule: &AccessRule,
-        judged: Judged<'_>,
+        known: Known<'_>,
         mut parts: Parts,
         body: Body,
     ) -> Result<Response, Rejection> {
-        let Judged { path, target, on_upgrade, .. } = judged;
+        let Known { path, target, visitor, on_upgrade } = known;
         if on_upgrade.is_some() && !self.core.answers.may_open_socket(self.asked(&parts, target)) {
             return Err(Rejection::Csrf(hallpass_shared::csrf::CsrfError::ForeignOrigin));
         }
-        let user = match self.admit(rule, (judged.verdict, judged.ended), &parts, target) {
+        let settled =
+            visitor.map(|visitor| self.core.answers.settle(rule, &visitor, self.asked(&parts, target)));
+        let user = match settled.unwrap_or(Ok(None)) {
             Ok(user) => user,
             Err(refusal) => return Ok(*refusal),
         };
@@ -161,51 +166,26 @@ impl Proxy {
         self.prepare(&mut parts, rule, user.as_deref(), hop);
         upstream.allow_trailers(&mut parts.headers);
         let lease = user.as_ref().map(|user| Lease::new(&self.core.authenticator, user));
-        let exchange = upstream::Exchange { parts, body, times: self.times, upstream, lease: lease.as_ref() };
-        let (answer, asked) = self.upstreams.ask(exchange).await?;
+        let mut session = Session::of(lease.as_ref());
+        let exchange = upstream::Exchange { parts, body, times: self.times, upstream };
+        let answer = self.upstreams.ask(exchange, &mut session).await?;
         let switched = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
         let mut response = match on_upgrade {
             Some(client) if switched => tunnel::open(client, answer, lease, self.times.tunnel),
             _ if switched => {
                 return Err(Rejection::BadGateway("it switched to a protocol that nobody asked for"));
             }
-            _ => body::streamed((answer, asked), lease, self.times.idle),
+            _ => body::streamed(answer, session, self.times.idle),
         };
         self.finish(&mut response, rule, user.as_deref());
         Ok(response)
-    }
-
-    async fn verdict(&self, rule: &AccessRule, parts: &Parts) -> (Verdict, bool, SetCookies) {
-        if rule.passes_preflight(&parts.method, &parts.headers) {
-            return (Verdict::Pass(None), false, SetCookies::none());
-        }
-        let (visitor, set) = self.core.visitor(&parts.headers).await;
-        (rule.judge(&visitor), visitor.has_ended(), set)
-    }
-
-    /// The user the request goes on for, or what it gets instead.
-    fn admit(
-        &self,
-        rule: &AccessRule,
-        (verdict, ended): (Verdict, bool),
-        parts: &Parts,
-        target: &PathAndQuery,
-    ) -> Result<Option<Arc<SignedIn>>, Box<Response>> {
-        let asked = self.asked(parts, target);
-        let answers = &self.core.answers;
-        Err(Box::new(match verdict {
-            Verdict::Pass(user) => return Ok(user),
-            Verdict::SignIn => answers.ask_to_sign_in(asked, ended.then_some("RefreshTokenExpired")),
-            Verdict::Forbidden(signed_in) => answers.forbid_by(asked, &signed_in, rule.access()),
-            Verdict::Unconfirmed(outage) => answers.wait(asked, outage),
-        }))
     }
 
     fn asked<'r>(&'r self, parts: &'r Parts, target: &'r PathAndQuery) -> Asked<'r> {
         Asked {
             method: &parts.method,
             headers: &parts.headers,
-            origin: &self.site.origin,
+            origin: &self.core.site.origin,
             target: target.as_str(),
         }
     }
@@ -217,19 +197,18 @@ impl Proxy {
             .map(|Peer(peer)| hallpass_shared::client::address(peer, &parts.headers, &self.trusted_proxies));
         let headers = &mut parts.headers;
         head::remove_hop_by_hop(headers);
-        self.identity.strip(headers);
-        if self.session_cookie == SessionCookieGoes::Nowhere {
-            head::reduce_cookie(headers, self.core.authenticator.cookie.policy());
-        } else {
-            head::join_cookies(headers);
-        }
+        self.core.identity.strip(headers);
+        let policy = self.core.authenticator.cookie.policy();
+        let kept_back =
+            |name: &str| self.session_cookie == SessionCookieGoes::Nowhere && policy.is_ours(name);
+        head::reduce_cookie(headers, kept_back);
         if rule.sends_bearer() {
             head::set_bearer(headers, user.and_then(SignedIn::bearer));
         }
         if let Some(user) = user {
-            self.identity.set(headers, user, &self.site.host);
+            self.core.identity.set(headers, user, &self.core.site.host);
         }
-        head::set_forwarded(headers, &self.site, client);
+        head::set_forwarded(headers, &self.core.site, client);
         hop.set(headers);
         parts.version = http::Version::HTTP_11;
         parts.extensions = http::Extensions::new();
@@ -252,13 +231,12 @@ impl Proxy {
     }
 }
 
-/// A request, and what the rule says of it.
-struct Judged<'r> {
+/// What is known of a request before it goes on.
+struct Known<'r> {
     path: &'r CanonicalPath<'r>,
     target: &'r PathAndQuery,
-    verdict: Verdict,
-    /// Whether a session has just ended.
-    ended: bool,
+    /// Nobody was looked for, if nothing.
+    visitor: Option<Visitor>,
     on_upgrade: Option<hyper::upgrade::OnUpgrade>,
 }
 

@@ -62,11 +62,9 @@ impl Gate<'_> {
         Ok(Arc::new(Proxy {
             core: Arc::clone(self.core),
             rules: self.rules.clone(),
-            identity: self.core.identity.clone(),
             upstreams: upstreams.map_err(|error| BuildError::Upstream(Box::new(error)))?,
             times: settings.times,
             trusted_proxies: self.shared.server.trusted_proxies.clone(),
-            site: self.core.site.clone(),
             session_cookie: settings.session_cookie,
         }))
     }
@@ -79,7 +77,6 @@ impl Gate<'_> {
         Ok(Arc::new(ForwardAuth {
             core: Arc::clone(self.core),
             rules: self.rules.clone(),
-            identity: self.core.identity.clone(),
             trust: settings.trust,
             hosts: settings.hosts,
             scheme: if self.shared.cookie.scheme == Scheme::Https { "https" } else { "http" },

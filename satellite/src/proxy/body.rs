@@ -15,14 +15,13 @@ use std::{
 };
 
 use axum::{body::Body, response::Response};
-use futures_util::future::BoxFuture;
 use hallpass_shared::rejection::Rejection;
 use http::{HeaderMap, HeaderName, header};
 use hyper::body::{Body as HttpBody, Bytes, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
 use super::Times;
-use crate::lease::Lease;
+use crate::lease::Session;
 
 /// Why a body broke off.
 #[derive(Debug, thiserror::Error)]
@@ -144,25 +143,15 @@ fn only(trailers: &HeaderMap, allowed: &[HeaderName]) -> Option<HeaderMap> {
     (!kept.is_empty()).then_some(kept)
 }
 
-/// The app's answer to what was asked then, as a stream that ends with its session.
-pub(super) fn streamed(
-    (answer, asked): (http::Response<Incoming>, Instant),
-    lease: Option<Lease>,
-    pause: Duration,
-) -> Response {
+/// The app's answer, as a stream that ends with its session.
+pub(super) fn streamed(answer: http::Response<Incoming>, session: Session, pause: Duration) -> Response {
     let (parts, body) = answer.into_parts();
     if body.is_end_stream() {
         return Response::from_parts(parts, Body::empty());
     }
-    let session = lease.map_or(Session::None, |lease| Session::Short(lease, asked + SHORT));
-    Response::from_parts(
-        parts,
-        Body::new(Stream { body, pause, moved: Instant::now(), session, alarm: None }),
-    )
+    let moved = Instant::now();
+    Response::from_parts(parts, Body::new(Stream { body, pause, moved, session, alarm: None }))
 }
-
-/// Most answers are over before their session could be.
-pub(super) const SHORT: Duration = Duration::from_secs(1);
 
 struct Stream {
     body: Incoming,
@@ -172,34 +161,10 @@ struct Stream {
     alarm: Option<Pin<Box<Sleep>>>,
 }
 
-/// Whose stream it is.
-enum Session {
-    None,
-    /// Until then nobody need watch it.
-    Short(Lease, Instant),
-    Watched(BoxFuture<'static, ()>),
-}
-
 impl Stream {
-    /// Whether the session is over.
-    fn is_over(&mut self, context: &mut Context<'_>) -> bool {
-        if let Session::Short(lease, until) = &self.session
-            && Instant::now() >= *until
-        {
-            self.session = Session::Watched(Box::pin(lease.over()));
-        }
-        match &mut self.session {
-            Session::Watched(over) => over.as_mut().poll(context).is_ready(),
-            Session::None | Session::Short(..) => false,
-        }
-    }
-
     /// Whether the time has come to look again, or to give up.
     fn alarm_rings(&mut self, context: &mut Context<'_>) -> bool {
-        let until = match &self.session {
-            Session::Short(_, until) => *until,
-            Session::None | Session::Watched(_) => self.moved + self.pause,
-        };
+        let until = self.session.watched_from().unwrap_or(self.moved + self.pause);
         let alarm = self.alarm.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
         if alarm.deadline() != until {
             alarm.as_mut().reset(until);
@@ -217,7 +182,7 @@ impl HttpBody for Stream {
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Broken>>> {
         loop {
-            if self.is_over(context) {
+            if self.session.poll_over(context).is_ready() {
                 return Poll::Ready(Some(Err(Broken::SessionOver)));
             }
             match Pin::new(&mut self.body).poll_frame(context) {
@@ -227,7 +192,7 @@ impl HttpBody for Stream {
                     return Poll::Ready(frame);
                 }
                 Poll::Pending if self.alarm_rings(context) => {
-                    if !matches!(self.session, Session::Short(..)) {
+                    if self.session.watched_from().is_none() {
                         return Poll::Ready(Some(Err(Broken::Pause)));
                     }
                 }

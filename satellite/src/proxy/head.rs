@@ -6,7 +6,7 @@
 use std::net::IpAddr;
 
 use axum::extract::Request;
-use hallpass_shared::{cookie::CookiePolicy, rejection::Rejection, telemetry::Trace};
+use hallpass_shared::{rejection::Rejection, telemetry::Trace};
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Version, header, request::Parts};
 
 use super::Site;
@@ -93,26 +93,16 @@ pub(super) fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// Keeps the session from the app (threat-model C10).
-pub(super) fn reduce_cookie(headers: &mut HeaderMap, policy: &CookiePolicy) {
+/// Keeps what `is_ours` from the app (threat-model C10), and makes one line of the rest: HTTP/2 may have sent one for each
+/// cookie (RFC 9113 section 8.2.3).
+pub(super) fn reduce_cookie(headers: &mut HeaderMap, is_ours: impl Fn(&str) -> bool) {
     if !headers.contains_key(header::COOKIE) {
         return;
     }
-    match reduced_cookie(headers, |name| policy.is_ours(name)) {
+    match reduced_cookie(headers, is_ours) {
         Some(rest) => headers.insert(header::COOKIE, rest),
         None => headers.remove(header::COOKIE),
     };
-}
-
-/// HTTP/2 may send a line for each cookie; HTTP/1.1 has one (RFC 9113 section 8.2.3).
-pub(super) fn join_cookies(headers: &mut HeaderMap) {
-    reduce_by(headers, |_| false);
-}
-
-fn reduce_by(headers: &mut HeaderMap, is_ours: impl Fn(&str) -> bool) {
-    if let Some(all) = reduced_cookie(headers, is_ours) {
-        headers.insert(header::COOKIE, all);
-    }
 }
 
 /// On a route with a bearer nothing of the client's own passes for it (threat-model H14).

@@ -3,10 +3,9 @@
 //! Why: each phase has a limit of its own (connection, request, head of the response), so that a slow upload of an hour is
 //! fine and an app that hangs is noticed within a minute.
 
-use std::{pin::pin, sync::Arc};
+use std::{future::poll_fn, io, pin::pin, sync::Arc};
 
 use axum::body::Body;
-use futures_util::future::BoxFuture;
 use hallpass_shared::{http_client, rejection::Rejection};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, Uri, header, request::Parts, uri::PathAndQuery};
 use hyper::body::{Body as _, Incoming};
@@ -20,11 +19,11 @@ use url::Url;
 
 use super::{
     Times,
-    body::{Progress, SHORT, Upload},
+    body::{Progress, Upload},
 };
 use crate::{
     canonical::{CanonicalPath, PathPattern},
-    lease::Lease,
+    lease::Session,
 };
 
 /// The apps, longest path first.
@@ -60,7 +59,6 @@ pub(super) struct Exchange<'p> {
     pub(super) body: Body,
     pub(super) times: Times,
     pub(super) upstream: &'p Upstream,
-    pub(super) lease: Option<&'p Lease>,
 }
 
 impl Upstream {
@@ -154,23 +152,20 @@ impl Upstreams {
     pub(super) async fn ask(
         &self,
         exchange: Exchange<'_>,
-    ) -> Result<(Response<Incoming>, Instant), Rejection> {
-        let Exchange { parts, body, times, upstream, lease } = exchange;
-        let (progress, asked) = (Progress::new(), Instant::now());
+        session: &mut Session,
+    ) -> Result<Response<Incoming>, Rejection> {
+        let Exchange { parts, body, times, upstream } = exchange;
+        let progress = Progress::new();
         let again = Again::of(&parts, &body);
         let body = Upload::new(body, Arc::clone(&progress), Arc::clone(&upstream.trailers));
         let mut answer = pin!(self.send(http::Request::from_parts(parts, body), again));
-        let mut session = Session::of(lease);
         loop {
             let (limit, _) = progress.limit(&times);
-            let wake = session.watched_from(asked).map_or(limit, |from| limit.min(from));
+            let wake = session.watched_from().map_or(limit, |from| limit.min(from));
             tokio::select! {
-                answered = &mut answer => {
-                    return answered.map(|answer| (answer, asked)).map_err(|error| explain(&error, upstream, &progress));
-                }
-                () = session.over() => return Err(Rejection::SignInRequired),
+                answered = &mut answer => return answered.map_err(|error| explain(&error, upstream, &progress)),
+                () = poll_fn(|context| session.poll_over(context)) => return Err(Rejection::SignInRequired),
                 () = tokio::time::sleep_until(wake) => {
-                    session.watch(asked);
                     let (now, rejection) = progress.limit(&times);
                     if now <= limit && limit <= Instant::now() {
                         let code = rejection.verdict().1;
@@ -181,9 +176,7 @@ impl Upstreams {
             }
         }
     }
-}
 
-impl Upstreams {
     /// Sends a request; once more, if a connection that was kept had just ended and asking again does no harm.
     async fn send(
         &self,
@@ -191,7 +184,7 @@ impl Upstreams {
         again: Option<Again>,
     ) -> Result<Response<Incoming>, hyper_util::client::legacy::Error> {
         match (self.client.request(request).await, again) {
-            (Err(error), Some(again)) if !error.is_connect() => {
+            (Err(error), Some(again)) if had_ended(&error) => {
                 tracing::debug!(event = "upstream", %error, "a kept connection had ended; asking once more");
                 self.client.request(again.request()).await
             }
@@ -215,37 +208,22 @@ impl Again {
     }
 }
 
-/// Whose request it is, watched once it takes longer than most.
-enum Session<'l> {
-    Nobodys,
-    Unwatched(&'l Lease),
-    Watched(BoxFuture<'static, ()>),
-}
-
-impl<'l> Session<'l> {
-    fn of(lease: Option<&'l Lease>) -> Self {
-        lease.map_or(Self::Nobodys, Self::Unwatched)
-    }
-
-    /// When it is to be watched, if it is not yet.
-    fn watched_from(&self, asked: Instant) -> Option<Instant> {
-        matches!(self, Self::Unwatched(_)).then_some(asked + SHORT)
-    }
-
-    fn watch(&mut self, asked: Instant) {
-        if let Self::Unwatched(lease) = self
-            && Instant::now() >= asked + SHORT
-        {
-            *self = Self::Watched(Box::pin(lease.over()));
+/// Whether a connection had ended before anything came back.
+fn had_ended(error: &hyper_util::client::legacy::Error) -> bool {
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        let closed = error
+            .downcast_ref::<hyper::Error>()
+            .is_some_and(|error| error.is_incomplete_message() || error.is_canceled() || error.is_closed());
+        let reset = error.downcast_ref::<io::Error>().is_some_and(|error| {
+            matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe)
+        });
+        if closed || reset {
+            return true;
         }
+        cause = error.source();
     }
-
-    async fn over(&mut self) {
-        match self {
-            Self::Watched(over) => over.await,
-            Self::Nobodys | Self::Unwatched(_) => std::future::pending().await,
-        }
-    }
+    false
 }
 
 fn explain(error: &hyper_util::client::legacy::Error, upstream: &Upstream, progress: &Progress) -> Rejection {
