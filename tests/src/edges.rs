@@ -9,17 +9,10 @@ use std::{
     time::Duration,
 };
 
-use openssl::{
-    asn1::Asn1Time,
-    ec::{EcGroup, EcKey},
-    hash::MessageDigest,
-    nid::Nid,
-    pkey::PKey,
-    x509::{X509Builder, X509NameBuilder, extension::SubjectAlternativeName},
-};
 use tokio::net::TcpStream;
 
 use crate::{
+    certificate::certificate,
     folder::Folder,
     install::{REMEDY, installed},
     process::{Process, tests_folder},
@@ -78,7 +71,7 @@ impl Edge {
         let folder = Folder::new("edge");
         let config = folder.path().join("config.yaml");
         std::fs::write(&config, kind.config(places, scheme, folder.path())).unwrap();
-        let (certificate, key) = certificate();
+        let (certificate, key) = certificate(APP);
         // Some want both in one file.
         std::fs::write(folder.path().join("example.com.pem"), [certificate, key.clone()].concat()).unwrap();
         std::fs::write(folder.path().join("example.com.key"), key).unwrap();
@@ -210,24 +203,4 @@ fn nginx(servers: &str, folder: &Path) -> String {
         "daemon off;\nmaster_process off;\npid {folder}/pid;\nevents {{}}\n\
          http {{\naccess_log off;\n{folders}{servers}\n}}\n"
     )
-}
-
-/// A certificate of the host, signed by itself, and its key: PEM.
-fn certificate() -> (Vec<u8>, Vec<u8>) {
-    let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
-    let key = PKey::from_ec_key(EcKey::generate(&group).unwrap()).unwrap();
-    let mut name = X509NameBuilder::new().unwrap();
-    name.append_entry_by_text("CN", APP).unwrap();
-    let name = name.build();
-    let mut builder = X509Builder::new().unwrap();
-    builder.set_version(2).unwrap();
-    builder.set_subject_name(&name).unwrap();
-    builder.set_issuer_name(&name).unwrap();
-    builder.set_pubkey(&key).unwrap();
-    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::days_from_now(1).unwrap()).unwrap();
-    let names = SubjectAlternativeName::new().dns(APP).build(&builder.x509v3_context(None, None)).unwrap();
-    builder.append_extension(names).unwrap();
-    builder.sign(&key, MessageDigest::sha256()).unwrap();
-    (builder.build().to_pem().unwrap(), key.private_key_to_pem_pkcs8().unwrap())
 }

@@ -15,6 +15,7 @@
 pub mod apps;
 #[cfg(feature = "real")]
 pub mod browser;
+pub mod certificate;
 #[cfg(feature = "real")]
 pub mod django;
 #[cfg(feature = "real")]

@@ -89,6 +89,30 @@ mod tests {
     use super::*;
 
     #[test]
+    fn an_app_speaks_for_itself_only() {
+        // threat-model H18
+        let domain = hallpass_shared::domain::ParentDomain::parse("example.com").unwrap();
+        let dialect = hallpass_shared::dialect::Dialect::NEXT_AUTH_V4;
+        let policy = CookiePolicy::new(dialect, domain, hallpass_shared::dialect::Scheme::Http);
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("x-hallpass-location", "http://evil.test/"),
+            ("hallpass-stale", "1"),
+            ("set-cookie", "next-auth.session-token.0=x"),
+            ("set-cookie", "own=1"),
+            ("keep-alive", "timeout=5"),
+            ("x-app", "kept"),
+        ] {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        clean(&mut headers, &policy);
+        let left: Vec<_> =
+            headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap())).collect();
+        assert_eq!(left.len(), 2, "{left:?}");
+        assert!(left.contains(&("set-cookie", "own=1")) && left.contains(&("x-app", "kept")), "{left:?}");
+    }
+
+    #[test]
     fn what_is_somebodys_own_is_private() {
         // threat-model B7
         let kept = |value: Option<&'static str>| {

@@ -251,6 +251,17 @@ mod tests {
         found[0]
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_client_that_does_not_read_is_given_up() {
+        // threat-model D1
+        use tokio::io::AsyncWriteExt as _;
+        let (_client, server) = tokio::io::duplex(16);
+        let mut watched = Watched::new(server, Doubt::default());
+        let begun = tokio::time::Instant::now();
+        let error = watched.write_all(&[0; 64]).await.unwrap_err();
+        assert_eq!((error.kind(), begun.elapsed()), (io::ErrorKind::TimedOut, UNREAD));
+    }
+
     #[test]
     fn two_lengths_are_noticed_and_nothing_else_is() {
         // threat-model H12

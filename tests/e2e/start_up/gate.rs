@@ -88,6 +88,7 @@ async fn a_request_is_explained_by_the_rule_that_decides() {
         "PUT https://app.example.com/admin",
         "GET https://app.example.com/a%2fb",
         "GET https://shop.example.com/",
+        "CONNECT https://app.example.com/",
         "app.example.com",
     ] {
         let arguments = ["--config", "hallpass.toml", "check", "--explain", request, "--as", "claims.json"];
@@ -132,6 +133,9 @@ async fn a_request_is_explained_by_the_rule_that_decides() {
     GET https://shop.example.com/
     host:   shop.example.com
     answer: refused for everybody: the host is neither satellite.url nor in satellite.forward_auth.hosts
+
+    CONNECT https://app.example.com/
+    answer: 405 for everybody: CONNECT is not taken
 
     app.example.com
     satellite: `app.example.com` is not a method and an address such as 'GET https://app.example.com/admin'

@@ -11,6 +11,7 @@ use hallpass_shared::{
 };
 use hallpass_tests::{
     SECRET, Visitor,
+    certificate::certificate,
     folder::Folder,
     process::{Process, wait_for_http},
     programs::port,
@@ -61,38 +62,11 @@ async fn the_master_that_sentinels_name() {
     passes_the_suite(&format!("redis+sentinel://:hush@127.0.0.1:{sentinel}/main/1")).await;
 }
 
-/// A certificate for `localhost` that vouches for itself, and its key, as PEM.
-fn certificate() -> (Vec<u8>, Vec<u8>) {
-    use openssl::{
-        asn1::Asn1Time,
-        hash::MessageDigest,
-        nid::Nid,
-        pkey::PKey,
-        rsa::Rsa,
-        x509::{X509Builder, X509NameBuilder, extension::SubjectAlternativeName},
-    };
-    let key = PKey::from_rsa(Rsa::generate(2048).unwrap()).unwrap();
-    let mut name = X509NameBuilder::new().unwrap();
-    name.append_entry_by_nid(Nid::COMMONNAME, "localhost").unwrap();
-    let name = name.build();
-    let mut builder = X509Builder::new().unwrap();
-    builder.set_version(2).unwrap();
-    builder.set_subject_name(&name).unwrap();
-    builder.set_issuer_name(&name).unwrap();
-    builder.set_pubkey(&key).unwrap();
-    builder.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
-    builder.set_not_after(&Asn1Time::days_from_now(2).unwrap()).unwrap();
-    let names = SubjectAlternativeName::new().dns("localhost").build(&builder.x509v3_context(None, None));
-    builder.append_extension(names.unwrap()).unwrap();
-    builder.sign(&key, MessageDigest::sha256()).unwrap();
-    (builder.build().to_pem().unwrap(), key.private_key_to_pem_pkcs8().unwrap())
-}
-
 #[tokio::test]
 async fn a_server_with_tls_is_verified() {
     let folder = Folder::new("tls");
     let at = |name: &str| folder.path().join(name).display().to_string();
-    let (certificate, key) = certificate();
+    let (certificate, key) = certificate("localhost");
     std::fs::write(at("redis.pem"), certificate).unwrap();
     std::fs::write(at("redis.key"), key).unwrap();
     let tls = port().to_string();
