@@ -226,6 +226,7 @@ impl AccessRule {
     }
 
     /// Whether preflights pass.
+    #[cfg(feature = "bin")]
     pub(crate) fn lets_preflights_pass(&self) -> bool {
         self.preflight == Preflight::Passes
     }
