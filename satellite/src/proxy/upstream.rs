@@ -88,6 +88,7 @@ impl Upstream {
     }
 
     /// Where the app is, for people.
+    #[cfg(feature = "bin")]
     pub(crate) fn url(&self) -> &Url {
         &self.url
     }
