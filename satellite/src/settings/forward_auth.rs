@@ -32,6 +32,7 @@ pub(super) struct ForwardAuthText {
 /// Where edges ask, and about which hosts.
 #[derive(Clone, Debug)]
 pub(crate) struct ForwardAuthSettings {
+    #[cfg_attr(not(feature = "bin"), expect(dead_code, reason = "it is the program that listens"))]
     pub(crate) listen: SocketAddr,
     pub(crate) trust: Trust,
     pub(crate) hosts: Vec<HostPattern>,
