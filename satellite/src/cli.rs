@@ -167,8 +167,8 @@ fn explain(texts: &Texts, error: BuildError) -> anyhow::Error {
 }
 
 async fn health(files: &[PathBuf]) -> anyhow::Result<()> {
-    let settings = hallpass_shared::settings::SharedSettings::read(&texts(files)?)?;
-    process::health(&settings.server).await.map_err(anyhow::Error::msg)
+    let settings = hallpass_shared::settings::ServerSettings::read(&texts(files)?)?;
+    process::health(&settings).await.map_err(anyhow::Error::msg)
 }
 
 fn say(line: &str) -> anyhow::Result<()> {

@@ -27,6 +27,7 @@ pub mod endpoints;
 pub mod http_client;
 pub mod internal;
 pub mod key;
+#[cfg(any(doc, doctest))]
 pub mod manual;
 pub mod pages;
 pub mod process;

@@ -115,6 +115,16 @@ impl Default for ServerSettings {
     }
 }
 
+impl ServerSettings {
+    /// Of a process that needs nothing else, such as a health check, whatever the other settings are.
+    ///
+    /// # Errors
+    /// [`SettingsError`] for the first key of this section that is wrong.
+    pub fn read(texts: &Texts) -> Result<Self, SettingsError> {
+        if texts.has("server") { server(texts, &texts.get(Some("server"))?) } else { Ok(Self::default()) }
+    }
+}
+
 /// `[log]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(default, deny_unknown_fields)]

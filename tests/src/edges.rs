@@ -137,7 +137,11 @@ impl Kind {
                     ("\tservers {", quiet.into()),
                     (tls, if secure { ours } else { String::new() }),
                 ];
-                replaced(&replaced(&shipped("Caddyfile"), &own), &behind)
+                // What it imports must stand beside it.
+                let (satellite, app) = behind.split_at(1);
+                let snippet = replaced(&shipped("hallpass.caddy"), satellite);
+                std::fs::write(folder.join("hallpass.caddy"), snippet).unwrap();
+                replaced(&replaced(&shipped("Caddyfile"), &own), app)
             }
             Self::HaProxy => {
                 let module = file("hallpass.lua").display().to_string();

@@ -79,11 +79,18 @@ def change_user(request):
 @require_POST
 def create_users(request):
     """Creates `count` users: storm-0@example.com and so on, all with the one
-    `password`."""
-    data = body(request, ["count", "password"])
+    `password`, admins with `is_admin`."""
+    data = body(request, ["count", "password", "is_admin"])
+    is_admin = bool(data.get("is_admin"))
     hashed = make_password(data["password"])
     User.objects.bulk_create(
-        User(email=f"storm-{n}@example.com", password=hashed, first_name="Storm", last_name=str(n))
+        User(
+            email=f"storm-{n}@example.com",
+            password=hashed,
+            first_name="Storm",
+            last_name=str(n),
+            is_admin=is_admin,
+        )
         for n in range(data["count"])
     )
     return JsonResponse({"ok": True})

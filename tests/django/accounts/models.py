@@ -34,3 +34,11 @@ class User(AbstractUser):
     @property
     def group_names(self):
         return list(self.groups.order_by("pk").values_list("name", flat=True))
+
+
+class Answered(models.Model):
+    """What a refresh with this Idempotency-Key was answered, so that a repeated
+    request is answered the same and spends nothing (IDEMPOTENT=1)."""
+
+    key = models.CharField(max_length=200, primary_key=True)
+    data = models.JSONField()

@@ -2,11 +2,13 @@
 signed-in user's profile."""
 
 from django.conf import settings
+from django.db import transaction
 from rest_framework.response import Response
 from rest_framework.views import APIView
 from rest_framework_simplejwt.views import TokenViewBase
 
 from .control import count
+from .models import Answered
 from .profile import ProfileSerializer
 from .tokens import RefreshSerializer, SignInSerializer, SignOutSerializer
 
@@ -19,22 +21,25 @@ class SignIn(TokenViewBase):
         return super().post(request)
 
 
-# With IDEMPOTENT=1: what was answered to whom, so that a repeated request is
-# answered the same and spends nothing.
-_answered = {}
-
-
 class Refresh(TokenViewBase):
     serializer_class = RefreshSerializer
 
     def post(self, request):
         count("refresh")
         key = request.headers.get("Idempotency-Key")
-        if settings.IDEMPOTENT and key in _answered:
-            return Response(_answered[key])
-        response = super().post(request)
+        if not settings.IDEMPOTENT or not key:
+            response = super().post(request)
+            count("refresh_ok")
+            return response
+        # The token is spent and its answer kept, or neither: a backend that
+        # dies in between has lost nothing.
+        with transaction.atomic():
+            known = Answered.objects.filter(key=key).first()
+            if known:
+                return Response(known.data)
+            response = super().post(request)
+            Answered.objects.create(key=key, data=response.data)
         count("refresh_ok")
-        _answered[key] = response.data
         return response
 
 

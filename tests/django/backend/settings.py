@@ -11,8 +11,14 @@ def seconds(name, default):
     return timedelta(seconds=float(os.environ.get(name) or default))
 
 
-# Not a secret: it signs tokens for made-up users on 127.0.0.1.
-SECRET_KEY = "test-only-signing-key-of-the-hallpass-test-backend"
+# In a container a secret of its own. The other one is none: it signs tokens for
+# made-up users on 127.0.0.1.
+SECRET_FILE = os.environ.get("DJANGO_SECRET_FILE")
+SECRET_KEY = (
+    Path(SECRET_FILE).read_text().strip()
+    if SECRET_FILE
+    else "test-only-signing-key-of-the-hallpass-test-backend"
+)
 DEBUG = False
 ALLOWED_HOSTS = ["*"]
 USE_TZ = True

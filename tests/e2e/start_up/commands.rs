@@ -87,6 +87,9 @@ async fn health_is_an_exit_status() {
         };
         let well = ask(&own).await;
         assert_eq!((well.code, well.stdout.as_str(), well.stderr.as_str()), (0, "", ""));
+        // The health check of an image knows where the admin listener is, and needs nothing else.
+        let alone = [("HALLPASS_SERVER__ADMIN_LISTEN", own.as_str())];
+        assert_eq!(programs::run(name, server.folder.path(), &["health"], &alone).await.code, 0);
         // Bound to every address, it is asked on this machine's own.
         assert_eq!(ask(&format!("0.0.0.0:{}", server.admin)).await.code, 0);
         let nobody = port();
