@@ -20,6 +20,12 @@ pub mod from_oauth2_proxy {}
 #[doc = include_str!("../../manual/speed.md")]
 pub mod speed {}
 
+#[doc = include_str!("../../manual/operations.md")]
+pub mod operations {}
+
+#[doc = include_str!("../../manual/metrics-and-alerts.md")]
+pub mod metrics_and_alerts {}
+
 /// Decisions, one page each: context, decision, consequences.
 pub mod decisions {
     #[doc = include_str!("../../manual/decisions/0001-opening-tokens.md")]
@@ -44,4 +50,6 @@ pub mod decisions {
     pub mod own_haproxy_module {}
     #[doc = include_str!("../../manual/decisions/0011-assertion-by-derived-key.md")]
     pub mod assertion_by_derived_key {}
+    #[doc = include_str!("../../manual/decisions/0012-compose-starts-the-topology.md")]
+    pub mod compose_starts_the_topology {}
 }
