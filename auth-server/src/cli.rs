@@ -19,7 +19,7 @@ use hallpass_shared::{
     telemetry,
 };
 
-use crate::{App, BuildError, Settings, backend};
+use crate::{App, BuildError, Settings, backend, store::StoreSettings};
 
 /// Signs people in at the backend you have, for every host below one domain.
 #[derive(Debug, Parser)]
@@ -94,7 +94,10 @@ async fn check(files: &[PathBuf]) -> anyhow::Result<()> {
     let settings = Settings::read(&texts)?;
     say(&format!("settings: ok, {} for *.{}", settings.shared.auth_url, settings.shared.domain))?;
     let reached = settings.backend.reach().await;
-    App::build(settings).map_err(|error| explain(&texts, error))?;
+    // The store itself is for the server alone.
+    settings.store.look().map_err(|error| explain(&texts, error.into()))?;
+    App::build(Settings { store: StoreSettings::Memory, ..settings })
+        .map_err(|error| explain(&texts, error))?;
     say(&reached.map_err(anyhow::Error::msg)?)?;
     say("all is well")
 }

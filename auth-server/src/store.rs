@@ -3,7 +3,12 @@
 //! Why: one machine needs nothing installed (`file:`), a first look not even a file (`memory:`), and several auth
 //! servers act as one over Redis. Which it is, is one line of the settings.
 
-use std::{fmt, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    fmt, io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use hallpass_shared::{
     clock::Clock,
@@ -105,6 +110,24 @@ impl StoreSettings {
                 Arc::new(Failsafe::new(Arc::new(Redis::new(address, keys, surroundings.longest)), clock()))
             }
         })
+    }
+}
+
+impl StoreSettings {
+    /// Whether the file could be opened, without opening it: a running server may have it, and who looks may be another user.
+    ///
+    /// # Errors
+    /// [`FileError`] if there is a file that cannot be read and written, or none and no folder for it.
+    pub fn look(&self) -> Result<(), FileError> {
+        let Self::File(path) = self else { return Ok(()) };
+        let looked = match std::fs::OpenOptions::new().read(true).write(true).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+                std::fs::read_dir(folder.unwrap_or(Path::new("."))).map(drop)
+            }
+            opened => opened.map(drop),
+        };
+        looked.map_err(|error| FileError::Open { path: path.display().to_string(), cause: error.to_string() })
     }
 }
 

@@ -1,6 +1,6 @@
 #![doc = include_str!("../README.md")]
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use axum::Router;
 use futures_util::future::BoxFuture;
@@ -247,7 +247,12 @@ impl Readiness for Satellite {
     fn findings(&self) -> BoxFuture<'_, Vec<Finding>> {
         Box::pin(async move {
             const NAME: &str = "auth server";
-            let mut findings = match self.agreement().await {
+            // Whoever asks has little patience: a probe of Kubernetes a second.
+            const PATIENCE: Duration = Duration::from_millis(800);
+            let agreement = tokio::time::timeout(PATIENCE, self.agreement()).await;
+            let slow =
+                |_| Agreement::Unreachable(format!("does not answer within {} ms", PATIENCE.as_millis()));
+            let mut findings = match agreement.unwrap_or_else(slow) {
                 Agreement::Agreed => vec![Finding::good(NAME, "reached; secret, cookie and dialect agree")],
                 Agreement::Differs(differences) => {
                     differences.into_iter().map(|difference| Finding::bad(NAME, difference)).collect()

@@ -21,15 +21,17 @@ use hallpass_shared::{
 use hallpass_tests::{SECRET, folder::Folder};
 use tokio::time::Instant;
 
-use crate::say;
+use crate::{
+    numbers::{Number, merge},
+    say,
+};
 
+mod compare;
 mod idle;
 mod load;
 mod opening;
 
-use load::{Load, paced};
-
-const ROLE: &str = "BENCH_ROLE";
+pub(crate) const ROLE: &str = "BENCH_ROLE";
 const HOST: &str = "app.example.localhost";
 /// Ports of this measurement, all on the loopback.
 const BARE: u16 = 29_101;
@@ -185,14 +187,14 @@ async fn listens(port: u16) -> Duration {
     begun.elapsed()
 }
 
-/// Measures all of it, and says it as Markdown.
-pub(crate) async fn measure() {
+/// Measures all of it, and says it as Markdown; what a start and an open connection take, so many `times`.
+pub(crate) async fn measure(times: usize) -> Vec<Number> {
     if !crate::which("nginx") || !crate::which("wrk") {
         say("\nForward-auth and the proxy are measured with nginx and wrk: apt-get install nginx wrk");
-        return;
+        return Vec::new();
     }
     let folder = Folder::new("bench-gate");
-    opening::measure();
+    let mut numbers = opening::measure();
     let (_, arguments) = satellite(&folder);
     let running = Running(vec![
         start("bare", &[]),
@@ -204,75 +206,12 @@ pub(crate) async fn measure() {
         listens(port).await;
     }
     let cookie = format!("Cookie: next-auth.session-token={}", session());
-    compare(&cookie);
-    added(&cookie).await;
+    numbers.extend(compare::rates(&cookie));
+    numbers.extend(compare::added(&cookie).await);
     drop(running);
-    idle::measure(&arguments, &session()).await;
-}
-
-fn compare(cookie: &str) {
-    let host = format!("Host: {HOST}");
-    let asked = [format!("X-Original-URL: http://{HOST}/page?x=1"), "X-Original-Method: GET".to_owned()];
-    let plain = |name, port, path| Load { name, port, path, headers: vec![host.clone(), cookie.to_owned()] };
-    let check = |name, port| Load {
-        name,
-        port,
-        path: "/auth/nginx",
-        headers: [vec![host.clone(), cookie.to_owned()], asked.to_vec()].concat(),
-    };
-    let pairs = [
-        (check("forward-auth", CHECKS), check("an axum server, no check", BARE), 0.9),
-        (plain("the session layer", LAYER, "/page"), plain("an axum server, no check", BARE, "/page"), 0.9),
-        (
-            plain("nginx auth_request, forward-auth", ASKS, "/page"),
-            plain("nginx auth_request, always 200", ASKS_ANYBODY, "/page"),
-            0.95,
-        ),
-        (plain("the reverse proxy", PROXY, "/page"), plain("nginx proxy_pass", NGINX, "/page"), 0.8),
-    ];
-    say("\nRequests a second, 64 connections; medians of five interleaved runs of three seconds\n");
-    say("| what | a second | beside | a second | ratio | aim |\n|---|---:|---|---:|---:|---:|");
-    for (ours, theirs, aim) in &pairs {
-        let (mut mine, mut other) = (Vec::new(), Vec::new());
-        for _ in 0..5 {
-            mine.push(ours.run());
-            other.push(theirs.run());
-        }
-        let (mine, other) = (median(mine), median(other));
-        say(&format!(
-            "| {} | {mine:.0} | {} | {other:.0} | {:.2} | {aim} |",
-            ours.name,
-            theirs.name,
-            mine / other
-        ));
+    numbers.extend(idle::starts(&arguments).await);
+    for _ in 0..times {
+        merge(&mut numbers, idle::memory(&arguments, &session()).await);
     }
-}
-
-/// What the proxy adds to a request, with the machine half as busy as it can be.
-async fn added(cookie: &str) {
-    const EACH: Duration = Duration::from_millis(4);
-    say(
-        "\nTime of a request with 16 connections, each sending one in 4 ms; medians of five interleaved runs\n",
-    );
-    say("| to | p50 | p99 |\n|---|---:|---:|");
-    let mut all: [(u16, &str, Vec<f64>, Vec<f64>); 3] = [
-        (APP, "the app itself", Vec::new(), Vec::new()),
-        (NGINX, "nginx proxy_pass", Vec::new(), Vec::new()),
-        (PROXY, "the reverse proxy", Vec::new(), Vec::new()),
-    ];
-    for _ in 0..5 {
-        for (port, _, p50, p99) in &mut all {
-            let (middle, late) = paced(*port, &format!("Host: {HOST}\r\n{cookie}\r\n"), EACH).await;
-            p50.push(middle);
-            p99.push(late);
-        }
-    }
-    for (_, name, p50, p99) in all {
-        say(&format!("| {name} | {:.3} ms | {:.3} ms |", median(p50), median(p99)));
-    }
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    values[values.len() / 2]
+    numbers
 }

@@ -27,9 +27,15 @@ use serde_json::{Value, json};
 use tokio::{net::TcpListener, time::Instant};
 use tower::ServiceExt as _;
 
-use crate::say;
+use crate::{
+    numbers::{Number, Part},
+    say,
+};
 
 const PARALLEL: usize = 64;
+const REFRESHES: Part = Part("Refreshes through one auth server, each of another session, 64 at a time");
+const SIGN_INS: Part = Part("Sign-ins through one auth server, 64 at a time");
+const CHECKS: Part = Part("The check of a session at a satellite, its access token fresh, 64 at a time");
 
 /// The parts, and what the stub has seen.
 pub(crate) struct Site {
@@ -45,13 +51,34 @@ pub(crate) struct Stub {
     pub(crate) refreshes: AtomicU64,
     granted: AtomicU64,
     begun: Instant,
-    /// When it last answered a refresh, in microseconds since it began.
+    /// How long it takes for a refresh.
+    takes: Duration,
+    /// When it was last asked for a refresh and answered it, in microseconds since it began.
+    asked: AtomicU64,
     answered: AtomicU64,
 }
 
 impl Stub {
+    pub(crate) fn asked_at(&self) -> Instant {
+        self.begun + Duration::from_micros(self.asked.load(Ordering::SeqCst))
+    }
+
     pub(crate) fn answered_at(&self) -> Instant {
         self.begun + Duration::from_micros(self.answered.load(Ordering::SeqCst))
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.begun.elapsed().as_micros()).unwrap()
+    }
+
+    async fn refresh(&self) -> Json<Value> {
+        self.refreshes.fetch_add(1, Ordering::SeqCst);
+        self.asked.store(self.now(), Ordering::SeqCst);
+        if !self.takes.is_zero() {
+            tokio::time::sleep(self.takes).await;
+        }
+        self.answered.store(self.now(), Ordering::SeqCst);
+        self.grant()
     }
 
     fn grant(&self) -> Json<Value> {
@@ -74,25 +101,24 @@ async fn listen(router: Router) -> u16 {
 
 impl Site {
     pub(crate) async fn start(store: &str) -> Self {
+        Self::before(store, Duration::ZERO).await
+    }
+
+    /// As [`Site::start`], before a backend that takes this long for a refresh.
+    pub(crate) async fn before(store: &str, takes: Duration) -> Self {
         // Each site has a file of its own.
         let store = store.replace(".redb", &format!("-{}.redb", uuid()));
         let stub = Arc::new(Stub {
             refreshes: AtomicU64::new(0),
             granted: AtomicU64::new(0),
             begun: Instant::now(),
+            takes,
+            asked: AtomicU64::new(0),
             answered: AtomicU64::new(0),
         });
         let stubs = Router::new()
             .route("/token", post(async |State(stub): State<Arc<Stub>>| stub.grant()))
-            .route(
-                "/refresh",
-                post(async |State(stub): State<Arc<Stub>>| {
-                    stub.refreshes.fetch_add(1, Ordering::SeqCst);
-                    let elapsed = u64::try_from(stub.begun.elapsed().as_micros()).unwrap();
-                    stub.answered.store(elapsed, Ordering::SeqCst);
-                    stub.grant()
-                }),
-            )
+            .route("/refresh", post(async |State(stub): State<Arc<Stub>>| stub.refresh().await))
             .with_state(Arc::clone(&stub));
         let backend = listen(stubs).await;
         let internal = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -158,7 +184,7 @@ pub(crate) fn renewed(answer: &Response<Body>) -> bool {
 }
 
 /// Runs `work` for each number, [`PARALLEL`] at a time on all processors, and says how many a second.
-pub(crate) async fn rate<F>(name: &str, count: usize, work: impl Fn(usize) -> F)
+async fn rate<F>(part: Part, name: &str, count: usize, work: impl Fn(usize) -> F) -> Vec<Number>
 where
     F: Future<Output = bool> + Send + 'static,
 {
@@ -173,34 +199,38 @@ where
     #[expect(clippy::cast_precision_loss, reason = "a rate")]
     let rate = good as f64 / elapsed.as_secs_f64();
     say(&format!("  {name:8} {rate:9.0} a second ({good} of {count} in {elapsed:.2?})"));
+    vec![
+        part.higher(name, "a second", &[rate]),
+        part.exactly(format!("{name}: answered well, of {count}"), count, good),
+    ]
 }
 
 /// As browsers cause them: at the auth server itself.
-pub(crate) async fn refreshes(name: &str, site: &Arc<Site>, count: usize) {
+pub(crate) async fn refreshes(name: &str, site: &Arc<Site>, count: usize) -> Vec<Number> {
     let cookies: Arc<Vec<_>> = Arc::new((0..count).map(|number| site.cookie(number, -1)).collect());
-    rate(name, count, |number| {
+    rate(REFRESHES, name, count, |number| {
         let (site, cookies) = (Arc::clone(site), Arc::clone(&cookies));
         async move { renewed(&ask(&site.auth_router, session(&cookies[number])).await) }
     })
-    .await;
+    .await
 }
 
-pub(crate) async fn checks(site: &Arc<Site>, count: usize) {
+pub(crate) async fn checks(site: &Arc<Site>, count: usize) -> Vec<Number> {
     let cookie = Arc::new(site.cookie(1, 3600));
-    rate("check", count, |_| {
+    rate(CHECKS, "check", count, |_| {
         let (site, cookie) = (Arc::clone(site), Arc::clone(&cookie));
         async move { ask(&site.satellite, session(&cookie)).await.status() == StatusCode::OK }
     })
-    .await;
+    .await
 }
 
-pub(crate) async fn sign_ins(name: &str, site: &Arc<Site>, count: usize) {
+pub(crate) async fn sign_ins(name: &str, site: &Arc<Site>, count: usize) -> Vec<Number> {
     let form = Form::of(site).await;
-    rate(name, count, |number| {
+    rate(SIGN_INS, name, count, |number| {
         let (site, request) = (Arc::clone(site), form.request(number));
         async move { renewed_in(&ask(&site.auth_router, request).await) }
     })
-    .await;
+    .await
 }
 
 fn renewed_in(answer: &Response<Body>) -> bool {

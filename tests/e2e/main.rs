@@ -4,7 +4,11 @@
 mod auth_pages;
 mod bad_logins;
 mod canary;
+#[cfg(feature = "containers")]
+mod containers;
 mod demo;
+#[cfg(feature = "real")]
+mod deploy;
 #[cfg(feature = "real")]
 mod edges;
 mod endpoints;

@@ -5,7 +5,9 @@
 
 use std::{
     io::{self, Read as _, Write as _},
-    net::{Ipv4Addr, TcpStream},
+    net::{IpAddr, Ipv4Addr, TcpStream},
+    path::Path,
+    process::Command,
     time::Duration,
 };
 
@@ -32,7 +34,7 @@ pub struct Browser {
     driver: WebDriver,
     port: u16,
     _chromedriver: Process,
-    _profile: Folder,
+    _folders: Vec<Folder>,
     _place: SemaphorePermit<'static>,
 }
 
@@ -53,15 +55,44 @@ impl Browser {
         Self::with_preferences(off).await
     }
 
+    /// An English one that finds every name at `address` and trusts the certificates of `authority` (a PEM file).
+    ///
+    /// # Panics
+    /// If it cannot be made to trust them; with what to do about it.
+    pub async fn trusting(authority: &Path, address: IpAddr) -> Self {
+        // Chromium has a home of its own then: there it looks for authorities beside its own.
+        let home = Folder::new("chromium-home");
+        let database = home.path().join(".pki/nssdb");
+        std::fs::create_dir_all(&database).unwrap();
+        let database = format!("sql:{}", database.display());
+        let authority = authority.display().to_string();
+        let new = ["-d", &database, "-N", "--empty-password"];
+        let add = ["-d", &database, "-A", "-t", "C,,", "-n", "the demo's own", "-i", &authority];
+        for arguments in [&new[..], &add] {
+            let ended = Command::new("certutil").args(arguments).status();
+            assert!(ended.is_ok_and(|status| status.success()), "certutil {arguments:?} fails; {REMEDY}");
+        }
+        let rules = format!("--host-resolver-rules=MAP * {address}");
+        let preferences = json!({ "intl.accept_languages": "en" });
+        Self::start_with(preferences, &[rules], Some(home)).await
+    }
+
     async fn with_preferences(preferences: Value) -> Self {
+        Self::start_with(preferences, &[], None).await
+    }
+
+    async fn start_with(preferences: Value, arguments: &[String], home: Option<Folder>) -> Self {
         let place = PLACES.acquire().await.unwrap();
         let profile = Folder::new("chromium");
         // A port of our own: with 0 it takes one that may be in use over IPv4.
         let port = crate::programs::port();
-        let mut chromedriver = Process::start("chromedriver".as_ref(), &[format!("--port={port}")], &[]);
+        let environment: Vec<_> =
+            home.iter().map(|home| ("HOME", home.path().display().to_string())).collect();
+        let mut chromedriver =
+            Process::start("chromedriver".as_ref(), &[format!("--port={port}")], &environment);
         chromedriver.wait_for("started successfully on port").await;
         let mut wishes = DesiredCapabilities::chrome();
-        for argument in ARGUMENTS {
+        for argument in ARGUMENTS.into_iter().chain(arguments.iter().map(String::as_str)) {
             wishes.add_arg(argument).unwrap();
         }
         wishes.add_arg(&format!("--user-data-dir={}", profile.path().display())).unwrap();
@@ -71,7 +102,8 @@ impl Browser {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
         let driver = WebDriver::builder(format!("http://127.0.0.1:{port}"), wishes).client(client).await;
         let driver = driver.unwrap_or_else(|error| panic!("Chromium cannot be started: {error}; {REMEDY}"));
-        Self { driver, port, _chromedriver: chromedriver, _profile: profile, _place: place }
+        let folders = std::iter::once(profile).chain(home).collect();
+        Self { driver, port, _chromedriver: chromedriver, _folders: folders, _place: place }
     }
 
     /// Goes to an address, as if it was typed.

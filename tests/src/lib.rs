@@ -16,6 +16,8 @@ pub mod apps;
 #[cfg(feature = "real")]
 pub mod browser;
 pub mod certificate;
+#[cfg(feature = "containers")]
+pub mod containers;
 #[cfg(feature = "real")]
 pub mod django;
 #[cfg(feature = "real")]

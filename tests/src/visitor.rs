@@ -11,7 +11,8 @@ use url::Url;
 #[derive(Clone, Debug)]
 pub struct Visitor {
     client: reqwest::Client,
-    port: u16,
+    /// Of all hosts, on this machine; without one their names are followed.
+    port: Option<u16>,
     /// By name, and the host it is for or the domain with a dot in front.
     pub jar: BTreeMap<(String, String), String>,
 }
@@ -25,6 +26,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Body as text.
     pub body: String,
+    /// Whether the body came to its end.
+    pub whole: bool,
 }
 
 impl Answer {
@@ -59,7 +62,12 @@ impl Visitor {
             .no_proxy()
             .build()
             .unwrap();
-        Self { client, port, jar: BTreeMap::new() }
+        Self { client, port: Some(port), jar: BTreeMap::new() }
+    }
+
+    /// Nobody yet; hosts are where `client` finds their names, with TLS. It must follow no redirects.
+    pub fn over_tls(client: reqwest::Client) -> Self {
+        Self { client, port: None, jar: BTreeMap::new() }
     }
 
     /// A request to `host` (such as `auth.example.localhost`), with its cookies and these headers.
@@ -74,11 +82,28 @@ impl Visitor {
         headers: &[(&str, &str)],
         body: impl Into<Vec<u8>>,
     ) -> Answer {
-        let mut request = self
-            .client
-            .request(method, format!("http://127.0.0.1:{}{target}", self.port))
-            .header(header::HOST, format!("{host}:{}", self.port))
-            .body(body.into());
+        self.try_to_send(method, host, target, (headers, body.into())).await.unwrap()
+    }
+
+    /// As [`Visitor::send`], where there may be no answer.
+    ///
+    /// # Errors
+    /// The client's, if there is none.
+    pub async fn try_to_send(
+        &mut self,
+        method: Method,
+        host: &str,
+        target: &str,
+        (headers, body): (&[(&str, &str)], Vec<u8>),
+    ) -> reqwest::Result<Answer> {
+        let request = match self.port {
+            Some(port) => self
+                .client
+                .request(method, format!("http://127.0.0.1:{port}{target}"))
+                .header(header::HOST, format!("{host}:{port}")),
+            None => self.client.request(method, format!("https://{host}{target}")),
+        };
+        let mut request = request.body(body);
         let cookies = self.cookies_for(host);
         if !cookies.is_empty() {
             request = request.header(header::COOKIE, cookies);
@@ -86,11 +111,12 @@ impl Visitor {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = request.send().await.unwrap();
+        let response = request.send().await?;
         let (status, headers) = (response.status(), response.headers().clone());
-        let answer = Answer { status, headers, body: response.text().await.unwrap_or_default() };
+        let body = response.text().await;
+        let answer = Answer { status, headers, whole: body.is_ok(), body: body.unwrap_or_default() };
         self.keep(host, &answer);
-        answer
+        Ok(answer)
     }
 
     /// A page load.
@@ -119,7 +145,8 @@ impl Visitor {
             .append_pair("csrfToken", &token)
             .extend_pairs(fields)
             .finish();
-        let origin = format!("http://{host}:{}", self.port);
+        let origin =
+            self.port.map_or_else(|| format!("https://{host}"), |port| format!("http://{host}:{port}"));
         let headers = [
             ("content-type", "application/x-www-form-urlencoded"),
             ("origin", origin.as_str()),
@@ -140,7 +167,8 @@ impl Visitor {
     /// Signs in on the auth server.
     pub async fn sign_in(&mut self, username: &str, password: &str) -> Answer {
         let fields = [("username", username), ("password", password)];
-        self.post_form("auth.example.localhost", "/api/auth/callback/credentials", &fields).await
+        let host = if self.port.is_some() { "auth.example.localhost" } else { "auth.example.com" };
+        self.post_form(host, "/api/auth/callback/credentials", &fields).await
     }
 
     /// The names of the cookies kept.

@@ -156,11 +156,10 @@ impl Document {
             source: "from the command line".into(),
             problem,
         };
-        if !file.exists() {
-            return Err(invalid(format!("there is no file {}", file.display())));
-        }
-        let text = std::fs::read_to_string(file)
-            .map_err(|error| invalid(format!("{} cannot be read: {error}", file.display())))?;
+        let text = std::fs::read_to_string(file).map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => invalid(format!("there is no file {}", file.display())),
+            _ => invalid(format!("{} cannot be read: {error}", file.display())),
+        })?;
         Self::parse(Metadata::from("TOML file", file), &Zeroizing::new(text))
             .map_err(|problem| invalid(format!("{} {problem}", file.display())))
     }

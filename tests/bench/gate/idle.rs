@@ -5,10 +5,14 @@ use std::time::Duration;
 use tokio::{io::AsyncWriteExt as _, net::TcpStream, time::Instant};
 
 use super::{APP, HOST, PROXY, Running, listens, load::answer, start};
-use crate::say;
+use crate::{
+    numbers::{Number, Part, median},
+    say,
+};
 
 const CONNECTIONS: usize = 10_000;
 const SOCKETS: usize = 1_000;
+const PART: Part = Part("A satellite with nothing to do");
 
 /// Memory of a process in KiB.
 fn resident(process: u32) -> u64 {
@@ -17,7 +21,7 @@ fn resident(process: u32) -> u64 {
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-pub(crate) async fn measure(arguments: &[String], session: &str) {
+pub(crate) async fn starts(arguments: &[String]) -> Vec<Number> {
     let mut starts = Vec::new();
     for _ in 0..5 {
         let begun = Instant::now();
@@ -26,7 +30,12 @@ pub(crate) async fn measure(arguments: &[String], session: &str) {
         starts.push(begun.elapsed().as_secs_f64() * 1000.0);
         drop(satellite);
     }
-    say(&format!("\nFrom the start to the first connection: {:.0} ms, aim 30", super::median(starts)));
+    let number = PART.lower("from the start to the first connection", "ms", &starts).aim(30.0);
+    say(&format!("\nFrom the start to the first connection: {:.0} ms, aim 30", median(starts)));
+    vec![number]
+}
+
+pub(crate) async fn memory(arguments: &[String], session: &str) -> Vec<Number> {
     let app = tokio::spawn(sockets_app());
     let satellite = Running(vec![start("satellite", arguments)]);
     let process = satellite.0[0].id();
@@ -43,10 +52,10 @@ pub(crate) async fn measure(arguments: &[String], session: &str) {
         answer(&mut stream).await;
         open.push(stream);
     }
-    let grown = resident(process).saturating_sub(idle);
+    let used = resident(process).saturating_sub(idle);
     say(&format!(
         "{CONNECTIONS} idle connections, each used once: {:.1} KiB each, aim 32",
-        as_float(grown) / as_float(CONNECTIONS as u64)
+        as_float(used) / as_float(CONNECTIONS as u64)
     ));
     drop(open);
     tokio::time::sleep(Duration::from_secs(1)).await;
@@ -69,6 +78,22 @@ pub(crate) async fn measure(arguments: &[String], session: &str) {
         as_float(grown) / as_float(SOCKETS as u64)
     ));
     app.abort();
+    // Its port is free only then.
+    let _ = app.await;
+    vec![
+        PART.lower("an idle process", "MiB", &[as_float(idle) / 1024.0]).aim(16.0),
+        PART.lower(
+            format!("each of {CONNECTIONS} idle connections"),
+            "KiB",
+            &[as_float(used) / as_float(CONNECTIONS as u64)],
+        )
+        .aim(32.0),
+        PART.lower(
+            format!("each of {SOCKETS} open WebSockets, beyond what is kept from before"),
+            "KiB",
+            &[as_float(grown) / as_float(SOCKETS as u64)],
+        ),
+    ]
 }
 
 /// Answers every request, and takes every socket.

@@ -12,11 +12,15 @@ use hallpass_tests::SECRET;
 use openssl::symm::{Cipher, decrypt_aead};
 use tokio::time::Instant;
 
-use crate::say;
+use crate::{
+    numbers::{Number, Part, median},
+    say,
+};
 
 const TIMES: u32 = 100_000;
+const PART: Part = Part("Opening a session's token");
 
-pub(crate) fn measure() {
+pub(crate) fn measure() -> Vec<Number> {
     let text = super::session();
     let ring = SecretRing::new(vec![Secret::new(SECRET)]).unwrap();
     let codec = Codec::for_session(Dialect::NEXT_AUTH_V4, &ring, "next-auth.session-token").unwrap();
@@ -36,13 +40,20 @@ pub(crate) fn measure() {
         }
         raw.push(begun.elapsed().as_secs_f64() * 1e6 / f64::from(TIMES));
     }
-    let (ours, raw) = (super::median(ours), super::median(raw));
+    let ratios: Vec<_> = ours.iter().zip(&raw).map(|(ours, raw)| ours / raw).collect();
+    let numbers = vec![
+        PART.lower(format!("a token of {} characters", text.len()), "µs", &ours),
+        PART.lower("OpenSSL's AES-GCM and serde_json alone", "µs", &raw),
+        PART.lower("ratio", "×", &ratios).aim(2.0),
+    ];
+    let (ours, raw) = (median(ours), median(raw));
     say(&format!(
         "\nOpening a session's token of {} characters: {ours:.2} µs; OpenSSL's AES-GCM and serde_json alone: {raw:.2} µs; \
          ratio {:.2}, aim 2",
         text.len(),
         ours / raw
     ));
+    numbers
 }
 
 fn least(token: &str, key: &[u8]) -> serde_json::Value {

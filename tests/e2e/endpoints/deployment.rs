@@ -194,7 +194,12 @@ pub(super) fn satellite(url: &str, settings: &str) -> Satellite {
 pub(super) async fn ask(router: &Router, request: Request<Body>) -> Answer {
     let (parts, body) = router.clone().oneshot(request).await.unwrap().into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
-    Answer { status: parts.status, headers: parts.headers, body: String::from_utf8(body.to_vec()).unwrap() }
+    Answer {
+        status: parts.status,
+        headers: parts.headers,
+        body: String::from_utf8(body.to_vec()).unwrap(),
+        whole: true,
+    }
 }
 
 /// An address that is taken, and where nobody listens.

@@ -43,5 +43,5 @@ fn read(head: &str, body: &str) -> Answer {
         (name.parse::<HeaderName>().unwrap(), HeaderValue::from_str(value).unwrap())
     };
     let headers: HeaderMap = lines.map(header).collect();
-    Answer { status: status.parse().unwrap(), headers, body: body.to_owned() }
+    Answer { status: status.parse().unwrap(), headers, body: body.to_owned(), whole: true }
 }

@@ -108,6 +108,24 @@ async fn health_is_an_exit_status() {
 }
 
 #[tokio::test]
+async fn check_leaves_the_store_to_the_server() {
+    let backend = ScriptedBackend::start(&[]).await;
+    let programs = Programs::start(&(backend.settings() + "\n[store]\nurl = \"file:own.redb\"\n")).await;
+    let folder = &programs.auth.folder;
+    let running = auth_server(folder, &["--config", "hallpass.toml", "check"]).await;
+    assert_eq!((running.code, running.stderr.as_str()), (0, ""), "beside the server that has the file");
+    let elsewhere = [("HALLPASS_STORE__URL", "file:other.redb")];
+    let arguments = ["--config", "hallpass.toml", "check"];
+    let ended = programs::run("auth-server", folder.path(), &arguments, &elsewhere).await;
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    assert!(!folder.path().join("other.redb").exists(), "it makes nothing");
+    let nowhere = [("HALLPASS_STORE__URL", "file:no/such/folder/store.redb")];
+    let ended = programs::run("auth-server", folder.path(), &arguments, &nowhere).await;
+    assert_eq!(ended.code, 1);
+    assert!(ended.stderr.contains("setting `store.url`"), "{}", ended.stderr);
+}
+
+#[tokio::test]
 async fn check_reaches_the_backend() {
     let backend = ScriptedBackend::start(&[]).await;
     let folder = Folder::new("check");

@@ -1,0 +1,98 @@
+//! Nobody is signed out and nobody is taken for somebody else, whatever dies (threat-model R8, A2).
+
+use std::time::Duration;
+
+use hallpass_tests::containers::{
+    Deployment, Plan,
+    crowd::{self, Crowd, Outcome, Person},
+    faults::{Fault, Walk, Which},
+};
+
+/// Two auth servers over Redis, and access tokens that live for seconds: renewals all the time.
+const TWO: Plan = Plan {
+    name: ("hallpass-tests-two", 2),
+    auth_servers: 2,
+    changes: &[],
+    variables: &[("ACCESS_SECONDS", "12")],
+};
+
+/// One auth server, whose store is a file on a small disk.
+const DISK: Plan = Plan { name: ("hallpass-tests-disk", 3), auth_servers: 1, changes: &["disk"], ..TWO };
+
+/// Says what was noticed, and fails on anything but `allowed` beside being served.
+fn judge(fault: &Fault, allowed: &[(&str, Outcome)]) {
+    println!(
+        "{}: {}; slowest {:.1?}, all served again after {:.1?}",
+        fault.what,
+        crowd::tally(&fault.visits),
+        fault.slowest(),
+        fault.lasted.1
+    );
+    for visit in &fault.visits {
+        let fine =
+            |(host, outcome): &(&str, Outcome)| visit.host.starts_with(host) && visit.outcome == *outcome;
+        assert!(
+            visit.outcome == Outcome::Served || allowed.iter().any(fine),
+            "{}: {}: {}: {}",
+            fault.what,
+            visit.host,
+            visit.outcome,
+            visit.detail
+        );
+    }
+}
+
+const AWAY: (&str, Outcome) = ("", Outcome::Unavailable);
+
+async fn kills(walk: &Walk<'_>) {
+    // Whoever of several is left does it.
+    judge(&walk.kill("auth-server", Which::First).await, &[]);
+    judge(&walk.kill("redis", Which::Every).await, &[]);
+    // Renewals wait for those.
+    judge(&walk.kill("auth-server", Which::Every).await, &[AWAY, ("auth.", Outcome::Other(502))]);
+    judge(&walk.kill("backend", Which::Every).await, &[AWAY]);
+    // One site waits for its own gate or its own app; the others do not notice.
+    for (service, host) in
+        [("app-satellite", "app."), ("app", "app."), ("admin-satellite", "admin."), ("admin", "admin.")]
+    {
+        judge(
+            &walk.kill(service, Which::Every).await,
+            &[(host, Outcome::Other(502)), (host, Outcome::Unavailable)],
+        );
+    }
+    judge(&walk.kill("edge", Which::Every).await, &[("", Outcome::NoAnswer)]);
+}
+
+fn at_home(people: &[Person]) {
+    assert!(people.iter().all(Person::is_signed_in), "{people:?}");
+}
+
+#[tokio::test]
+async fn whatever_dies_nobody_is_signed_out() {
+    let deployment = Deployment::start(TWO).await;
+    let people = crowd::sign_in(&deployment, 20).await;
+    let walk = Walk { deployment: &deployment, crowd: Crowd::at_work(people) };
+    judge(&walk.calm(Duration::from_secs(15)).await, &[]);
+    kills(&walk).await;
+    judge(&walk.cut("renewal", &["app-satellite", "admin-satellite"]).await, &[AWAY]);
+    judge(&walk.cut("store", &["redis"]).await, &[]);
+    judge(&walk.cut("backend", &["backend"]).await, &[AWAY]);
+    judge(
+        &walk.rolling_restart(&["auth-server", "app-satellite", "admin-satellite", "redis", "backend"]).await,
+        &[AWAY],
+    );
+    judge(&walk.rotation("another-secret-of-more-than-32-characters").await, &[]);
+    for seconds in [120, -120] {
+        judge(&walk.skew(seconds).await, &[]);
+    }
+    at_home(&walk.crowd.stop().await);
+}
+
+#[tokio::test]
+async fn a_full_disk_signs_nobody_out() {
+    let deployment = Deployment::start(DISK).await;
+    let people = crowd::sign_in(&deployment, 10).await;
+    let walk = Walk { deployment: &deployment, crowd: Crowd::at_work(people) };
+    judge(&walk.full_disk("store").await, &[AWAY]);
+    at_home(&walk.crowd.stop().await);
+}
