@@ -30,6 +30,7 @@ use crate::{
 mod framing;
 mod listening;
 mod observe;
+mod watched;
 
 pub use listening::{Limits, serve};
 

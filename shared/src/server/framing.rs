@@ -1,32 +1,20 @@
-//! A connection as its bytes come and go: requests whose body has two lengths, noticed before the HTTP library has chosen
-//! one of them, and clients that do not read.
+//! A connection's bytes as they come in: requests whose body has two lengths, noticed before the HTTP library has chosen
+//! one of them.
 //!
 //! Why: a request with both `Transfer-Encoding` and `Content-Length` is what smuggling is made of, and is refused
 //! (threat-model H12). hyper reads it by the former, as RFC 9112 section 6.1 allows, and takes the latter away: no layer
 //! can see it any more. So the bytes are looked at on their way in. Nothing else is decided here: should the two readings of
 //! the bytes ever part, hyper's counts, and a request is refused that could have passed, or read as hyper does.
 
-use std::{
-    future::Future as _,
-    io,
-    pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-    task::{Context, Poll},
-    time::Duration,
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
 };
 
-use tokio::{
-    io::{AsyncRead, AsyncWrite, ReadBuf},
-    time::Sleep,
-};
-
-/// A client that reads nothing for so long reads no more.
-const UNREAD: Duration = Duration::from_mins(1);
 /// Longer than any line that counts here.
 const LINE: usize = 128;
+/// What follows the first line of HTTP/2's preface (RFC 9113 section 3.4).
+const PREFACE_LEFT: u64 = "\r\nSM\r\n\r\n".len() as u64;
 
 /// Whether a request of this connection had two lengths; shared with the connection's requests.
 #[derive(Clone, Debug, Default)]
@@ -36,37 +24,6 @@ impl Doubt {
     /// Whether there is one.
     pub(super) fn is_there(&self) -> bool {
         self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// A connection whose requests are looked at as they come in.
-#[derive(Debug)]
-pub(super) struct Watched<S> {
-    stream: S,
-    reader: Reader,
-    /// Rings for a client that does not read.
-    stuck: Option<Pin<Box<Sleep>>>,
-}
-
-impl<S> Watched<S> {
-    /// What is found is said to `doubt`.
-    pub(super) fn new(stream: S, doubt: Doubt) -> Self {
-        Self { stream, reader: Reader::new(doubt), stuck: None }
-    }
-}
-
-impl<S> Watched<S> {
-    /// What became of a write; one that nobody reads fails after a while, and with it the connection (threat-model D1).
-    fn written<T>(&mut self, polled: Poll<io::Result<T>>, context: &mut Context<'_>) -> Poll<io::Result<T>> {
-        if polled.is_ready() {
-            self.stuck = None;
-            return polled;
-        }
-        let stuck = self.stuck.get_or_insert_with(|| Box::pin(tokio::time::sleep(UNREAD)));
-        if stuck.as_mut().poll(context).is_ready() {
-            return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
-        }
-        Poll::Pending
     }
 }
 
@@ -81,13 +38,18 @@ enum At {
     /// So many bytes more, the line's end included.
     Chunk(u64),
     Trailers,
+    /// So many bytes more of what opens a connection of HTTP/2.
+    Preface(u64),
     /// HTTP/2, or nothing that matters any more.
     Elsewhere,
 }
 
+/// Follows the requests of a connection.
 #[derive(Debug)]
-struct Reader {
+pub(super) struct Reader {
     at: At,
+    /// Whether a first request's head, or HTTP/2's preface, is there as a whole.
+    opened: bool,
     /// The line so far, as much of it as counts.
     line: Vec<u8>,
     /// Whether the head has a first line.
@@ -98,28 +60,41 @@ struct Reader {
 }
 
 impl Reader {
-    fn new(doubt: Doubt) -> Self {
-        Self { at: At::Head, line: Vec::new(), begun: false, coding: false, length: None, doubt }
+    /// What is found is said to `doubt`.
+    pub(super) fn new(doubt: Doubt) -> Self {
+        let at = At::Head;
+        Self { at, opened: false, line: Vec::new(), begun: false, coding: false, length: None, doubt }
     }
 
-    fn see(&mut self, mut bytes: &[u8]) {
+    /// Whether somebody has said what is wanted: a request's whole head, or the preface of HTTP/2.
+    pub(super) fn has_opened(&self) -> bool {
+        self.opened
+    }
+
+    /// Goes on with what came.
+    pub(super) fn see(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             let step = match self.at {
                 At::Elsewhere => return,
-                At::Body(left) | At::Chunk(left) => self.pass(left, bytes.len()),
+                At::Body(left) | At::Chunk(left) | At::Preface(left) => self.pass(left, bytes.len()),
                 At::Head | At::Size | At::Trailers => self.collect(bytes),
             };
             bytes = bytes.get(step..).unwrap_or_default();
         }
     }
 
-    /// Passes over a body; how much of it.
+    /// Passes over what has a length; how much of it.
     fn pass(&mut self, left: u64, there: usize) -> usize {
         let step = usize::try_from(left).map_or(there, |left| left.min(there));
         let left = left - step as u64;
         self.at = match (self.at, left) {
             (At::Chunk(_), 0) => At::Size,
             (At::Chunk(_), left) => At::Chunk(left),
+            (At::Preface(_), 0) => {
+                self.opened = true;
+                At::Elsewhere
+            }
+            (At::Preface(_), left) => At::Preface(left),
             (_, 0) => At::Head,
             (_, left) => At::Body(left),
         };
@@ -146,7 +121,7 @@ impl Reader {
             At::Head if !self.begun => {
                 self.begun = true;
                 if line.starts_with(b"PRI * HTTP/2") {
-                    self.at = At::Elsewhere;
+                    self.at = At::Preface(PREFACE_LEFT);
                 }
             }
             At::Head => self.header(line),
@@ -157,7 +132,7 @@ impl Reader {
                 self.at = if size == 0 { At::Trailers } else { At::Chunk(size.saturating_add(2)) };
             }
             At::Trailers if line.is_empty() => self.at = At::Head,
-            At::Trailers | At::Body(_) | At::Chunk(_) | At::Elsewhere => {}
+            At::Trailers | At::Body(_) | At::Chunk(_) | At::Preface(_) | At::Elsewhere => {}
         }
     }
 
@@ -173,6 +148,7 @@ impl Reader {
     }
 
     fn head_ended(&mut self) {
+        self.opened = true;
         self.at = match (self.coding, self.length) {
             (true, Some(_)) => {
                 self.doubt.0.store(true, Ordering::Relaxed);
@@ -184,53 +160,6 @@ impl Reader {
             (false, Some(length)) => At::Body(length),
         };
         (self.begun, self.coding, self.length) = (false, false, None);
-    }
-}
-
-impl<S: AsyncRead + Unpin> AsyncRead for Watched<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buffer.filled().len();
-        let polled = Pin::new(&mut self.stream).poll_read(context, buffer);
-        if polled.is_ready() {
-            self.reader.see(buffer.filled().get(before..).unwrap_or_default());
-        }
-        polled
-    }
-}
-
-impl<S: AsyncWrite + Unpin> AsyncWrite for Watched<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write(context, bytes);
-        self.written(polled, context)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(context)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        let polled = Pin::new(&mut self.stream).poll_write_vectored(context, bytes);
-        self.written(polled, context)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
     }
 }
 
@@ -249,17 +178,6 @@ mod tests {
         });
         assert!(found.iter().all(|one| *one == found[0]), "{text}: {found:?}");
         found[0]
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_client_that_does_not_read_is_given_up() {
-        // threat-model D1
-        use tokio::io::AsyncWriteExt as _;
-        let (_client, server) = tokio::io::duplex(16);
-        let mut watched = Watched::new(server, Doubt::default());
-        let begun = tokio::time::Instant::now();
-        let error = watched.write_all(&[0; 64]).await.unwrap_err();
-        assert_eq!((error.kind(), begun.elapsed()), (io::ErrorKind::TimedOut, UNREAD));
     }
 
     #[test]

@@ -91,7 +91,7 @@ async fn it_runs_without_rights_and_without_a_disk() {
         .with_exposed_port(ContainerPort::Tcp(3000))
         .with_wait_for(WaitFor::Healthcheck(HealthWaitStrategy::new()));
     let container = image
-        .with_cmd([""; 0])
+        .with_cmd(["serve"])
         .with_env_var("HALLPASS_SECRET", hallpass_tests::SECRET)
         .with_env_var("HALLPASS_PARENT_DOMAIN", "example.com")
         .with_env_var("HALLPASS_AUTH_URL", "https://auth.example.com")
