@@ -44,7 +44,7 @@ impl BackendProvider {
                 self.throttle.give_back(attempt).await;
                 Ok(grant)
             }
-            Err(BackendError::Denied) => Err(AuthorizeError::Denied),
+            Err(BackendError::Denied | BackendError::UserDenied) => Err(AuthorizeError::Denied),
             Err(BackendError::Throttled(after)) => Err(AuthorizeError::Throttled(after)),
             Err(BackendError::Unavailable(outage)) => {
                 self.throttle.give_back(attempt).await;

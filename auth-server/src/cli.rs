@@ -95,9 +95,12 @@ async fn check(files: &[PathBuf]) -> anyhow::Result<()> {
     say(&format!("settings: ok, {} for *.{}", settings.shared.auth_url, settings.shared.domain))?;
     let reached = settings.backend.reach().await;
     // The store itself is for the server alone.
-    settings.store.look().map_err(|error| explain(&texts, error.into()))?;
+    let store = settings.store.look().await.map_err(|problem| texts.invalid("store.url", problem))?;
     App::build(Settings { store: StoreSettings::Memory, ..settings })
         .map_err(|error| explain(&texts, error))?;
+    if let Some(store) = store {
+        say(&store)?;
+    }
     say(&reached.map_err(anyhow::Error::msg)?)?;
     say("all is well")
 }

@@ -9,7 +9,7 @@ use std::{sync::Arc, time::Duration};
 use axum::Router;
 use hallpass_shared::{
     admin::{Finding, Readiness},
-    authenticator::Authenticator,
+    authenticator::{Authenticator, Unreadable},
     callbacks::{DefaultCallbacks, Exposure},
     clock::{Clock, SystemClock},
     cookie::SessionCookie,
@@ -122,6 +122,7 @@ impl App {
             cookie: cookie.clone(),
             callbacks: Arc::new(callbacks),
             revocations: Arc::clone(&upkeep.revocations),
+            unreadable: Unreadable::default(),
             lifetime: shared.lifetime,
             clock: Arc::clone(&clock),
         };

@@ -66,7 +66,7 @@ impl Guarded {
         tracing::warn!(
             event = "alert",
             session = log_id(sid),
-            "the backend refused a refresh token, which may have been stolen: its session ends everywhere"
+            "the backend refused a renewal, and the refresh token may have been stolen: its session ends everywhere"
         );
         self.ledger.learn(&[revocation]).await;
     }

@@ -114,21 +114,32 @@ impl StoreSettings {
 }
 
 impl StoreSettings {
-    /// Whether the file could be opened, without opening it: a running server may have it, and who looks may be another user.
+    /// Looks whether the store could be used, and says so where that is worth a sentence.
     ///
     /// # Errors
-    /// [`FileError`] if there is a file that cannot be read and written, or none and no folder for it.
-    pub fn look(&self) -> Result<(), FileError> {
-        let Self::File(path) = self else { return Ok(()) };
-        let looked = match std::fs::OpenOptions::new().read(true).write(true).open(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-                std::fs::read_dir(folder.unwrap_or(Path::new("."))).map(drop)
-            }
-            opened => opened.map(drop),
-        };
-        looked.map_err(|error| FileError::Open { path: path.display().to_string(), cause: error.to_string() })
+    /// What is wrong: a file that could not be opened, a Redis that does not answer.
+    pub async fn look(&self) -> Result<Option<String>, String> {
+        match self {
+            Self::Memory => Ok(None),
+            Self::File(path) => look_at(path).map(|()| None).map_err(|error| error.to_string()),
+            Self::Redis(address) => match address.ping().await {
+                Ok(()) => Ok(Some(format!("store: Redis at {address:?} answers"))),
+                Err(problem) => Err(format!("Redis at {address:?} cannot be asked: {problem}")),
+            },
+        }
     }
+}
+
+/// Whether the file could be opened, without opening it: a running server may have it, and who looks may be another user.
+fn look_at(path: &Path) -> Result<(), FileError> {
+    let looked = match std::fs::OpenOptions::new().read(true).write(true).open(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            std::fs::read_dir(folder.unwrap_or(Path::new("."))).map(drop)
+        }
+        opened => opened.map(drop),
+    };
+    looked.map_err(|error| FileError::Open { path: path.display().to_string(), cause: error.to_string() })
 }
 
 #[cfg(test)]

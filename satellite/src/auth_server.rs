@@ -3,7 +3,7 @@
 //! Why: only the auth server asks the backend, so that a rotating refresh token is spent once. A satellite sends
 //! it the sealed session and takes the renewed one back; parallel requests of this process share one question.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
 use hallpass_shared::{
@@ -19,9 +19,11 @@ use hallpass_shared::{
     telemetry::carried,
     token::{Claims, Codec, SealError},
 };
-use http::StatusCode;
 
-use crate::line::{Line, WHAT};
+use crate::{
+    agreement::Agreement,
+    line::{Line, WHAT},
+};
 
 /// The auth server, as seen from here.
 #[derive(Debug)]
@@ -41,17 +43,6 @@ pub enum AuthServerError {
     /// No keys.
     #[error(transparent)]
     Keys(#[from] SealError),
-}
-
-/// What the comparison with the auth server showed.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Agreement {
-    /// Both can read each other's sessions.
-    Agreed,
-    /// They cannot, or not for long: a sentence for each difference.
-    Differs(Vec<String>),
-    /// Nothing can be said now.
-    Unreachable(String),
 }
 
 impl AuthServer {
@@ -83,33 +74,16 @@ impl AuthServer {
             self.line.keep(revocation);
         }
         let reply = self.line.ask(REVOCATIONS, ended.claims, ended.reach).await;
-        if reply.is_ok_and(|reply| reply.status.is_success()) {
+        if reply.is_ok_and(|(reply, _)| reply.status.is_success()) {
             self.line.told(ended.revocation.as_slice());
         } else {
             tracing::warn!(event = "sign_out", "a sign-out waits for the auth server to be there");
         }
     }
 
-    /// Compares secret, cookie name, domain and dialect with the auth server's.
-    pub async fn agreement(&self) -> Agreement {
-        let reply = match self.line.fingerprint().await {
-            Ok(reply) => reply,
-            Err(cause) => {
-                let named = self.line.named();
-                return Agreement::Unreachable(format!(
-                    "the auth server cannot be reached at {named} (setting `refresh.auth_server`): {cause}"
-                ));
-            }
-        };
-        match (reply.status, serde_json::from_slice::<Fingerprint>(&reply.body)) {
-            (StatusCode::OK, Ok(theirs)) => {
-                let differences = self.fingerprint.differences(&theirs);
-                if differences.is_empty() { Agreement::Agreed } else { Agreement::Differs(differences) }
-            }
-            // Without a bearer it knows, an auth server does not admit that the path exists.
-            (StatusCode::NOT_FOUND, _) => self.line.not_found().await,
-            (status, _) => self.line.stranger(status),
-        }
+    /// Compares secret, cookie name, domain and dialect with those of each auth server, which may take so long.
+    pub async fn agreement(&self, patience: Duration) -> Agreement {
+        Agreement::with(&self.line, &self.fingerprint, patience).await
     }
 }
 

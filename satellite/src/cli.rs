@@ -18,7 +18,7 @@ use hallpass_shared::{
     telemetry,
 };
 
-use crate::{Agreement, BuildError, Satellite, Settings, explain};
+use crate::{BuildError, Satellite, Settings, explain};
 
 /// Knows who is signed in on the domain, on any host but the auth server's.
 #[derive(Debug, Parser)]
@@ -88,9 +88,9 @@ async fn serve(files: &[PathBuf]) -> anyhow::Result<()> {
     let satellite = Satellite::build(settings).map_err(|error| explain(&texts, error))?;
     // With another secret everybody would be signed out here without a word: better not to start. An auth server
     // that is not up yet is asked again later.
-    let asked = tokio::time::timeout(std::time::Duration::from_secs(3), satellite.agreement()).await;
-    if let Ok(Agreement::Differs(differences)) = asked {
-        anyhow::bail!("{}", differences.join("\n"));
+    let agreement = satellite.agreement().await;
+    if agreement.is_denied() {
+        anyhow::bail!("{}", agreement.differences.join("\n"));
     }
     tokio::spawn(report_agreement(satellite.clone()));
     let built_in =
@@ -111,20 +111,16 @@ async fn serve(files: &[PathBuf]) -> anyhow::Result<()> {
 async fn report_agreement(satellite: Satellite) {
     let mut pause = std::time::Duration::from_secs(1);
     loop {
-        match satellite.agreement().await {
-            Agreement::Agreed => {
-                tracing::info!(
-                    event = "agreement",
-                    "secret, cookie and dialect agree with the auth server's"
-                );
-                return;
-            }
-            Agreement::Differs(differences) => {
-                for difference in differences {
-                    tracing::error!(event = "agreement", "sessions cannot be shared: {difference}");
-                }
-            }
-            Agreement::Unreachable(problem) => tracing::warn!(event = "agreement", "{problem}"),
+        let agreement = satellite.agreement().await;
+        if agreement.is_whole() {
+            tracing::info!(event = "agreement", "secret, cookie and dialect agree with the auth server's");
+            return;
+        }
+        for difference in agreement.differences {
+            tracing::error!(event = "agreement", "sessions cannot be shared: {difference}");
+        }
+        for problem in agreement.unreachable {
+            tracing::warn!(event = "agreement", "{problem}");
         }
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(std::time::Duration::from_mins(1));
@@ -142,11 +138,11 @@ async fn check(files: &[PathBuf]) -> anyhow::Result<()> {
             Err(problem) => problems.push(problem),
         }
     }
-    match Satellite::build(settings).map_err(|error| explain(&texts, error))?.agreement().await {
-        Agreement::Agreed => say("auth server: reached; secret, cookie and dialect agree")?,
-        Agreement::Differs(differences) => problems.extend(differences),
-        Agreement::Unreachable(problem) => problems.push(problem),
+    let agreement = Satellite::build(settings).map_err(|error| explain(&texts, error))?.agreement().await;
+    if agreement.is_whole() {
+        say("auth server: reached; secret, cookie and dialect agree")?;
     }
+    problems.extend(agreement.differences.into_iter().chain(agreement.unreachable));
     if problems.is_empty() { say("all is well") } else { anyhow::bail!("{}", problems.join("\n")) }
 }
 

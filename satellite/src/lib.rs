@@ -6,7 +6,7 @@ use axum::Router;
 use futures_util::future::BoxFuture;
 use hallpass_shared::{
     admin::{Finding, Readiness},
-    authenticator::Authenticator,
+    authenticator::{Authenticator, Unreadable},
     callbacks::{Callbacks, DefaultCallbacks, Exposure},
     clock::{Clock, SystemClock},
     cookie::SessionCookie,
@@ -21,6 +21,7 @@ use tokio::runtime::Handle;
 use url::Url;
 
 mod access;
+mod agreement;
 mod answers;
 mod assertion;
 mod auth_server;
@@ -47,9 +48,10 @@ mod settings;
 mod wiring;
 
 pub use access::{Access, AccessRule, AccessRules, Decision, Request as AccessRequest};
+pub use agreement::Agreement;
 use answers::Answers;
 pub use assertion::JWKS;
-pub use auth_server::{Agreement, AuthServer, AuthServerError};
+pub use auth_server::{AuthServer, AuthServerError};
 pub use canonical::{CanonicalPath, PathError};
 pub use extract::{CurrentSession, NotSignedIn};
 use follower::Follower;
@@ -145,6 +147,7 @@ impl Satellite {
             cookie: cookie.clone(),
             callbacks,
             revocations,
+            unreadable: Unreadable::default(),
             lifetime: shared.lifetime,
             clock,
         });
@@ -232,9 +235,9 @@ impl Satellite {
         self.stack.clone().wrap(app)
     }
 
-    /// Whether this satellite and the auth server can read each other's sessions.
+    /// Whether this satellite and the auth servers can read each other's sessions; it takes 3 seconds at most.
     pub async fn agreement(&self) -> Agreement {
-        self.auth_server.agreement().await
+        self.auth_server.agreement(Duration::from_secs(3)).await
     }
 
     /// This satellite's public address.
@@ -249,16 +252,16 @@ impl Readiness for Satellite {
             const NAME: &str = "auth server";
             // Whoever asks has little patience: a probe of Kubernetes a second.
             const PATIENCE: Duration = Duration::from_millis(800);
-            let agreement = tokio::time::timeout(PATIENCE, self.agreement()).await;
-            let slow =
-                |_| Agreement::Unreachable(format!("does not answer within {} ms", PATIENCE.as_millis()));
-            let mut findings = match agreement.unwrap_or_else(slow) {
-                Agreement::Agreed => vec![Finding::good(NAME, "reached; secret, cookie and dialect agree")],
-                Agreement::Differs(differences) => {
-                    differences.into_iter().map(|difference| Finding::bad(NAME, difference)).collect()
-                }
-                // Sessions are still read without it.
-                Agreement::Unreachable(problem) => vec![Finding::impaired(NAME, problem)],
+            let agreement = self.auth_server.agreement(PATIENCE).await;
+            // Where one agrees, sessions are renewed; and they are still read without any.
+            let differs = if agreement.is_denied() { Finding::bad } else { Finding::impaired };
+            let mut findings: Vec<_> = if agreement.is_whole() {
+                vec![Finding::good(NAME, "reached; secret, cookie and dialect agree")]
+            } else {
+                let differences =
+                    agreement.differences.into_iter().map(|difference| differs(NAME, difference));
+                let away = agreement.unreachable.into_iter().map(|problem| Finding::impaired(NAME, problem));
+                differences.chain(away).collect()
             };
             let authenticator = &self.core.authenticator;
             let known = format!("{} sign-outs are known", authenticator.revocations.len());

@@ -13,7 +13,7 @@ use hallpass_shared::{
     breaker::{Breaker, jittered},
     clock::Clock,
     http_client::{self, Reply},
-    internal::{Bearers, FINGERPRINT, REFRESH, RefreshReply, SessionRequest},
+    internal::{Bearers, REFRESH, RefreshReply, SessionRequest},
     key::digest,
     provider::SignOutReach,
     refusal::{NotAdmitted, Outage},
@@ -26,11 +26,9 @@ use http::{HeaderValue, StatusCode, header};
 use tokio::time::Instant;
 use url::Url;
 
-use crate::auth_server::{Agreement, AuthServerError};
+use crate::auth_server::AuthServerError;
 
 pub(crate) const WHAT: &str = "the auth server";
-/// Public keys, which only the auth server shows.
-const JWKS: &str = "/.well-known/jwks.json";
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// Most sign-outs that wait for an auth server.
 const MOST_UNTOLD: usize = 100_000;
@@ -111,10 +109,6 @@ impl Line {
         })
     }
 
-    pub(crate) fn named(&self) -> String {
-        self.addresses.iter().map(|address| address.url.as_str()).collect::<Vec<_>>().join(", ")
-    }
-
     /// All addresses.
     pub(crate) fn urls(&self) -> impl Iterator<Item = &Url> {
         self.addresses.iter().map(|address| &address.url)
@@ -126,6 +120,10 @@ impl Line {
 
     pub(crate) fn endless(&self) -> &reqwest::Client {
         &self.endless
+    }
+
+    pub(crate) fn bearers(&self) -> &Bearers {
+        &self.bearers
     }
 
     pub(crate) fn bearer(&self) -> Option<HeaderValue> {
@@ -155,68 +153,14 @@ impl Line {
         &*self.clock
     }
 
-    /// An auth server with another secret, or something else: a satellite offers the same provider, but has no keys.
-    pub(crate) async fn not_found(&self) -> Agreement {
-        if self.has("/api/auth/providers", "credentials").await && self.has(JWKS, "keys").await {
-            let problem = "the secret differs from the auth server's, so neither can read the other's sessions; \
-                           give both the same `secret`";
-            return Agreement::Differs(vec![problem.into()]);
-        }
-        self.stranger(StatusCode::NOT_FOUND)
-    }
-
-    async fn has(&self, path: &str, member: &str) -> bool {
-        self.get(path, None).await.is_ok_and(|reply| {
-            let document = serde_json::from_slice::<serde_json::Value>(&reply.body);
-            document.is_ok_and(|document| document.get(member).is_some())
-        })
-    }
-
-    pub(crate) fn stranger(&self, status: StatusCode) -> Agreement {
-        let problem = format!(
-            "what answers at {} is no Hallpass auth server (it said {status}); check `refresh.auth_server`",
-            self.named()
-        );
-        Agreement::Differs(vec![problem])
-    }
-
-    /// Asked with each secret in turn: while secrets are changed, the other side may not know the newest.
-    pub(crate) async fn fingerprint(&self) -> Result<Reply, String> {
-        let mut last = Err("there is no secret".into());
-        for bearer in self.bearers.headers() {
-            last = self.get(FINGERPRINT, Some(bearer)).await;
-            if !last.as_ref().is_ok_and(|reply| reply.status == StatusCode::NOT_FOUND) {
-                break;
-            }
-        }
-        last
-    }
-
-    /// Asks the first address that answers; else there is the cause of the last failure.
-    async fn get(&self, path: &str, bearer: Option<HeaderValue>) -> Result<Reply, String> {
-        let mut last = Err("there is no address".into());
-        for url in self.urls() {
-            let Ok(url) = url.join(path) else { continue };
-            let mut request = self.client.get(url);
-            if let Some(bearer) = &bearer {
-                request = request.header(header::AUTHORIZATION, bearer);
-            }
-            last = http_client::exchange(request).await;
-            if last.is_ok() {
-                break;
-            }
-        }
-        last
-    }
-
     /// Asks about a session: the address that its token points to, then the others. Only where nobody answers
-    /// at once is it tried again (threat-model R5, R6).
+    /// at once is it tried again (threat-model R5, R6). The answer, and whose it is.
     pub(crate) async fn ask(
         &self,
         path: &str,
         claims: &Claims,
         reach: SignOutReach,
-    ) -> Result<Reply, Outage> {
+    ) -> Result<(Reply, &Url), Outage> {
         let sealed = self.codec.seal(claims).map_err(|_| Outage::of("the session codec"))?;
         let everywhere = reach == SignOutReach::Everywhere;
         let body = SessionRequest { token: sealed.expose().to_owned(), everywhere };
@@ -231,12 +175,12 @@ impl Line {
         }
     }
 
-    async fn ask_each(
-        &self,
+    async fn ask_each<'l>(
+        &'l self,
         path: &str,
         body: &SessionRequest,
-        order: &[&Address],
-    ) -> Result<Reply, Unanswered> {
+        order: &[&'l Address],
+    ) -> Result<(Reply, &'l Url), Unanswered> {
         for (number, address) in order.iter().enumerate() {
             let Ok(url) = address.url.join(path) else { continue };
             // Whoever enters a shut breaker is the one that tries, so nobody enters who does not ask.
@@ -254,7 +198,7 @@ impl Line {
             match http_client::send(WHAT, request).await {
                 Ok(reply) if !reply.status.is_server_error() => {
                     address.breaker.answered();
-                    return Ok(reply);
+                    return Ok((reply, &address.url));
                 }
                 // It speaks for the backend, which the others would only ask again.
                 Ok(reply) if is_ours(&reply) => {
@@ -277,13 +221,16 @@ impl Line {
     }
 
     pub(crate) async fn renew(&self, claims: &Claims) -> Result<Arc<Claims>, NotAdmitted> {
-        let reply = self.ask(REFRESH, claims, SignOutReach::Session).await?;
+        let (reply, url) = self.ask(REFRESH, claims, SignOutReach::Session).await?;
         if reply.status != StatusCode::OK {
             let status = reply.status.as_u16();
+            // Without a bearer it knows, an auth server does not admit that the path exists.
+            let why = if status == 404 { " (404: it does not know our secret, or is none)" } else { "" };
             tracing::error!(
                 event = "refresh",
                 status,
-                "the auth server does not renew for us; see `satellite check`"
+                address = %url,
+                "the auth server at {url} does not renew for us{why}; see `satellite check`"
             );
             return Err(Outage::of(WHAT).into());
         }

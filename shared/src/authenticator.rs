@@ -22,6 +22,10 @@ use crate::{
     token::{Claims, ClaimsError, Codec, OpenError, Opened, SealError, SealedToken, SealedWith},
 };
 
+mod unreadable;
+
+pub use unreadable::Unreadable;
+
 /// What a request is.
 #[derive(Debug)]
 pub enum Authentication {
@@ -101,6 +105,8 @@ pub struct Authenticator {
     pub callbacks: Arc<dyn Callbacks>,
     /// What is over before its time.
     pub revocations: Arc<Revocations>,
+    /// Says what cannot be read.
+    pub unreadable: Unreadable,
     /// How long sessions live.
     pub lifetime: Lifetime,
     /// Tells the time.
@@ -133,12 +139,13 @@ impl Authenticator {
     /// are ignored, the newest of one subject wins, two subjects are refused.
     fn newest_valid(&self, cookies: RequestCookies<'_>, now: UnixTime) -> Result<Option<Opened>, Refusal> {
         let mut newest: Option<Opened> = None;
-        let mut expired = false;
+        let (mut expired, mut forged) = (false, false);
         for token in self.cookie.candidates(cookies) {
             let opened = match self.codec.open(&token, now) {
                 Ok(opened) => opened,
                 Err(error) => {
                     expired |= error == OpenError::Claims(ClaimsError::Expired);
+                    forged |= error == OpenError::Forged;
                     continue;
                 }
             };
@@ -150,7 +157,12 @@ impl Authenticator {
                 _ => newest = Some(opened),
             }
         }
-        if newest.is_none() && expired { Err(Refusal::Expired) } else { Ok(newest) }
+        match newest {
+            None if expired => return Err(Refusal::Expired),
+            None if forged => self.unreadable.seen(now),
+            _ => {}
+        }
+        Ok(newest)
     }
 
     /// The session, and what was written anew, if it was.

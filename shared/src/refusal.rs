@@ -19,8 +19,8 @@ pub enum Refusal {
     /// Signed out, or ended by an administrator.
     #[error("the session was revoked")]
     Revoked,
-    /// The backend said that the refresh token is no longer good.
-    #[error("the backend refused the refresh token")]
+    /// The backend said that the refresh token is no longer good, or did not take what it granted for it.
+    #[error("the backend refused the renewal")]
     RefreshRefused,
     /// Access and refresh token are both over.
     #[error("access and refresh token have expired")]

@@ -282,16 +282,15 @@ fn told(renewed: Claims) -> Claims {
 
 fn denied(error: BackendError, claims: &Claims) -> NotAdmitted {
     match error {
-        BackendError::Denied => {
+        BackendError::Denied | BackendError::UserDenied => {
             count("refused");
             let session = claims.sid.as_deref().map(log_id);
             // For good, and perhaps because somebody else has spent it (threat-model R10).
-            tracing::warn!(
-                event = "refresh",
-                outcome = "refused",
-                session,
-                "the backend refused the refresh token"
-            );
+            let (step, what) = match error {
+                BackendError::UserDenied => ("backend.user", error.to_string()),
+                _ => ("backend.refresh", "the backend refused the refresh token".into()),
+            };
+            tracing::warn!(event = "refresh", outcome = "refused", step, session, "{what}");
             Refusal::RefreshRefused.into()
         }
         BackendError::Throttled(retry_after) => {

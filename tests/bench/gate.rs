@@ -206,6 +206,7 @@ pub(crate) async fn measure(times: usize) -> Vec<Number> {
         listens(port).await;
     }
     let cookie = format!("Cookie: next-auth.session-token={}", session());
+    compare::first(&cookie).await;
     numbers.extend(compare::rates(&cookie));
     numbers.extend(compare::added(&cookie).await);
     drop(running);

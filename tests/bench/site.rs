@@ -139,8 +139,9 @@ impl Site {
         let satellite = Satellite::build(SatelliteSettings::read(&texts).unwrap()).unwrap();
         let satellite = satellite.hardened(satellite.protect(satellite.built_in_site()));
         let site = Self { auth_router: auth.router(), auth, satellite, stub };
-        // The feed and the connections are there before anything is measured.
+        // The feed and the connections are there before anything is measured: the first answer waits for the feed.
         tokio::time::sleep(Duration::from_millis(300)).await;
+        ask(&site.satellite, session(&site.cookie(0, 3600))).await;
         site
     }
 

@@ -10,5 +10,10 @@ mod image;
 mod journey;
 mod walls;
 
-/// As `deploy/up` starts it, beside one that may be running.
-const ONE: Plan = Plan { name: ("hallpass-tests-one", 1), auth_servers: 1, changes: &[], variables: &[] };
+/// As `deploy/up` starts it, beside one that may be running; access tokens are soon to be renewed.
+const ONE: Plan = Plan {
+    name: ("hallpass-tests-one", 1),
+    auth_servers: 1,
+    changes: &[],
+    variables: &[("ACCESS_SECONDS", "30")],
+};

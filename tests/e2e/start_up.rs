@@ -14,6 +14,8 @@ mod disagreement;
 mod forms;
 mod gate;
 mod log;
+#[cfg(feature = "real")]
+mod redis;
 mod refusals;
 mod sample;
 mod secrets;

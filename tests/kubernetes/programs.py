@@ -26,10 +26,11 @@ def read(workload, folder):
             place = Path(root + path)
             place.parent.mkdir(parents=True, exist_ok=True)
             place.write_text(content)
-        # Where a pod has them at the root.
-        environment = {"HALLPASS_SECRET_FILE": root + settings["secret_file"]}
-        if settings.get("store", {}).get("url", "").startswith("file:"):
-            environment["HALLPASS_STORE__URL"] = f"file:{root}/hallpass.redb"
+        # Where a pod has them at the root. The store would be asked, and is not here.
+        environment = {
+            "HALLPASS_SECRET_FILE": root + settings["secret_file"],
+            "HALLPASS_STORE__URL": "memory:",
+        }
         args = [root + arg if arg.startswith("/") else arg for arg in container["args"]]
         yield from checked([str(folder / workload.program), *args, "check"], environment, root)
 

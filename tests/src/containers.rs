@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use hallpass_shared::clock::{Clock as _, SystemClock};
 use serde_json::Value;
 use tokio::sync::{Mutex, MutexGuard};
 
@@ -130,6 +131,20 @@ impl Deployment {
         let Some(seconds) = seconds else { return drop(self.up(&[]).await) };
         let changes = ("HALLPASS_COMPOSE_OVERRIDE", self.changes(&["skewed"]));
         self.up(&[changes, ("SKEW", format!("{seconds:+}"))]).await;
+    }
+
+    /// By how many seconds the clock of one of our programs is off, as its answers say.
+    ///
+    /// # Panics
+    /// If it does not answer.
+    pub async fn clock_of(&self, service: &str) -> i64 {
+        let format = "{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}";
+        let addresses = docker(&["inspect", "-f", format, &self.container(service).await]).await;
+        let address = addresses.split_whitespace().next().unwrap();
+        let answer = self.client().get(format!("http://{address}:9300/healthz")).send().await.unwrap();
+        let date = answer.headers()[reqwest::header::DATE].to_str().unwrap();
+        let theirs = httpdate::parse_http_date(date).unwrap().duration_since(std::time::UNIX_EPOCH).unwrap();
+        i64::try_from(theirs.as_secs()).unwrap() - SystemClock.now().as_seconds()
     }
 
     /// Waits until a container is healthy.

@@ -62,6 +62,7 @@ impl File {
         let name = path.display().to_string();
         let unreadable =
             |cause: &dyn std::fmt::Display| FileError::Open { path: name.clone(), cause: cause.to_string() };
+        let is_new = !path.exists();
         let database = Database::create(path).map_err(|error| match error {
             DatabaseError::DatabaseAlreadyOpen => FileError::Taken(name.clone()),
             other => unreadable(&other),
@@ -70,6 +71,9 @@ impl File {
         let now = clock.now();
         let memory = Memory::new(Arc::clone(&clock));
         let (ends, last) = load(&database, &memory, now).map_err(|error| unreadable(&error))?;
+        if is_new {
+            tracing::info!(event = "store", "a new store was made at {name}: no sign-outs are known");
+        }
         let (writes, queue) = mpsc::channel(QUEUE);
         let by = Writer::new(path.into(), database, (ends, last), Arc::clone(&clock));
         let thread = std::thread::Builder::new().name("store".into());

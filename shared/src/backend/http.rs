@@ -136,9 +136,8 @@ impl HttpBackend {
             Ok(Some(user)) => grant.user.get_or_insert_default().extend(user),
             Ok(None) => {}
             // The password was right: a fresh token that is not taken is no wrong password.
-            Err(BackendError::Denied) => {
-                let problem = "the backend does not take the access token that it has just granted";
-                return Err(unusable(Step::User, None, Step::User.key(), problem));
+            Err(error @ BackendError::UserDenied) => {
+                return Err(unusable(Step::User, None, Step::User.key(), &error.to_string()));
             }
             Err(error) => return Err(error),
         }
@@ -164,7 +163,7 @@ impl HttpBackend {
             Ok(Some(user)) => grant.user.get_or_insert_default().extend(user),
             Ok(None) => {}
             // Somebody who may not even see himself any more is out (threat-model T15).
-            Err(BackendError::Denied) => return Err(BackendError::Denied),
+            Err(error @ BackendError::UserDenied) => return Err(error),
             Err(_) => {
                 tracing::warn!(event = "backend_user", "the tokens were renewed without the user's fields");
             }
@@ -246,7 +245,10 @@ impl HttpBackend {
             codes: ["UNAUTHENTICATED", "NOT_AUTHENTICATED", "TOKEN_NOT_VALID"].map(str::to_owned).to_vec(),
             ..Definite::default()
         };
-        let mut document = judge(self.protocol, Step::User, &definite, &reply)?;
+        let mut document = match judge(self.protocol, Step::User, &definite, &reply) {
+            Err(BackendError::Denied) => return Err(BackendError::UserDenied),
+            judged => judged?,
+        };
         match pointer.user(&mut document) {
             Ok(Some(user)) => Ok(Some(user)),
             Ok(None) => {

@@ -421,6 +421,16 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_user_who_may_not_even_see_himself_is_out_and_it_is_told_why() {
+        // threat-model T15
+        let with_user = format!("{DJANGO}\nuser = {{ url = \"URL/api/me/\" }}");
+        let tokens = json!({"access": "a", "refresh": "r2", "user": {"id": 7}});
+        let server = Scripted::start([scripted::json(200, &tokens), scripted::json(401, &json!({}))]).await;
+        let refused = server.backend(&with_user).refresh(&Secret::new("r")).await;
+        assert_eq!(refused.unwrap_err(), BackendError::UserDenied);
+    }
+
+    #[tokio::test]
     async fn a_session_without_the_token_has_nothing_to_sign_out() {
         let server = Scripted::start([]).await;
         server.backend(DJANGO).sign_out(&Claims::default()).await;

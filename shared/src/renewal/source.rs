@@ -19,6 +19,9 @@ pub enum BackendError {
     /// Definitely not: wrong credentials, or a refresh token that is dead.
     #[error("the backend denied it")]
     Denied,
+    /// Definitely not: the user's address does not take the access token that was granted just now.
+    #[error("the backend does not take the access token that it has just granted")]
+    UserDenied,
     /// The backend asks to wait that long.
     #[error("the backend asks for a pause")]
     Throttled(Duration),

@@ -153,7 +153,11 @@ mod tests {
         for whole in [preface, head] {
             assert_eq!(given_up(whole).await, None, "{whole}");
             for length in 0..whole.len() {
-                assert_eq!(given_up(&whole[..length]).await, Some(PATIENCE), "{length} of {whole}");
+                assert_eq!(
+                    given_up(whole.get(..length).unwrap()).await,
+                    Some(PATIENCE),
+                    "{length} of {whole}"
+                );
             }
         }
         // From there on others have the time: for a body, and for the next request.

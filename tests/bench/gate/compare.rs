@@ -17,6 +17,13 @@ use crate::{
 const RATES: Part = Part("Beside others: requests a second, 64 connections");
 const ADDED: Part = Part("Time of a request: 16 connections, each sending one in 4 ms");
 
+/// The first answers of a satellite wait some seconds for the list of sign-outs, which nobody sends here.
+pub(crate) async fn first(cookie: &str) {
+    for port in [LAYER, PROXY] {
+        paced(port, &format!("Host: {HOST}\r\n{cookie}\r\n"), Duration::from_millis(1)).await;
+    }
+}
+
 /// Requests a second, of ours and of what stands beside it.
 pub(crate) fn rates(cookie: &str) -> Vec<Number> {
     let host = format!("Host: {HOST}");

@@ -113,10 +113,9 @@ fn failures(seen: &Seen) -> Vec<String> {
     let mut failures = Vec::new();
     for fault in &seen.faults {
         for outcome in [Outcome::SignedOut, Outcome::SomebodyElse] {
-            let Some(first) = fault.visits.iter().find(|visit| visit.outcome == outcome) else { continue };
-            let (what, count) = (&fault.what, fault.count("", outcome));
-            failures
-                .push(format!("{what}: {outcome}, {count} times, first at {}: {}", first.host, first.detail));
+            // Not the answer itself: it has the cookie of somebody.
+            let count = fault.count("", outcome);
+            failures.extend((count > 0).then(|| format!("{}: {outcome}, {count} times", fault.what)));
         }
     }
     for missing in &seen.missing {

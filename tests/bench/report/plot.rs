@@ -156,7 +156,7 @@ impl Panel {
     pub(crate) fn foot(&self, drawing: &mut Drawing, title: &str) {
         let y = self.bottom();
         drawing.line((self.at.0, y), (self.right(), y), "axis");
-        for value in ticks(self.x, self.size.0 / 80.0) {
+        for value in ticks(self.x, (self.size.0 / 80.0).max(3.0)) {
             let x = self.across(value);
             drawing.line((x, y), (x, y + 4.0), "axis");
             drawing.text((x, y + 17.0), "middle", &value.to_string());

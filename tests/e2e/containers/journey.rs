@@ -1,5 +1,7 @@
 //! The main story, over TLS on the real names, in a real browser.
 
+use std::time::Duration;
+
 use hallpass_tests::{browser::Browser, containers::Deployment};
 use serde_json::{Value, json};
 
@@ -69,6 +71,13 @@ async fn one_sign_in_on_real_names_over_tls_and_one_sign_out() {
     browser.save("container-admin").await;
     browser.open("https://app.example.com/").await;
     assert_eq!(told(&browser).await["remote-email"], "admin@example.com");
+
+    // A renewal, which nobody notices: the access token is in its last third.
+    let before = deployment.count("refresh_ok").await;
+    tokio::time::sleep(Duration::from_secs(22)).await;
+    browser.open("https://admin.example.com/").await;
+    assert_eq!(told(&browser).await["remote-email"], "admin@example.com");
+    assert!(deployment.count("refresh_ok").await > before, "it was renewed at the backend");
 
     // One sign-out, everywhere.
     browser.open("https://auth.example.com/logout").await;

@@ -3,8 +3,11 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use axum::Router;
-use hallpass_satellite::{Agreement, Satellite};
-use hallpass_shared::server::{Limits, serve};
+use hallpass_satellite::Satellite;
+use hallpass_shared::{
+    admin::Readiness as _,
+    server::{Limits, serve},
+};
 use hallpass_tests::{SECRET, World, visitor::parameter};
 use http::{Method, StatusCode};
 use serde_json::json;
@@ -145,7 +148,8 @@ impl Drop for Internal {
 #[tokio::test]
 async fn a_satellite_says_what_differs_from_the_auth_server() {
     let site = Deployment::start().await;
-    assert_eq!(site.world.app.agreement().await, Agreement::Agreed);
+    let agreement = site.world.app.agreement().await;
+    assert!(agreement.is_whole() && agreement.agreed.len() == 1, "{agreement:?}");
     let internal = Internal::of(site.world.auth.router()).await;
     let localhost = "example.localhost";
     for (secret, domain, more, named) in [
@@ -165,12 +169,14 @@ async fn a_satellite_says_what_differs_from_the_auth_server() {
         ),
     ] {
         let satellite = internal.satellite(&site.world, secret, domain, more);
-        let Agreement::Differs(differences) = satellite.agreement().await else { panic!("{named}") };
+        let agreement = satellite.agreement().await;
+        assert!(agreement.is_denied());
+        let differences = agreement.differences;
         assert!(differences.join("\n").contains(named), "{differences:?} instead of {named}");
     }
     let strangers = Internal::of(Router::new()).await;
     let satellite = strangers.satellite(&site.world, SECRET, localhost, "");
-    let Agreement::Differs(differences) = satellite.agreement().await else { panic!("a stranger") };
+    let differences = satellite.agreement().await.differences;
     assert!(differences[0].contains("is no Hallpass auth server"), "{differences:?}");
 }
 
@@ -184,8 +190,51 @@ async fn an_auth_server_that_does_not_answer_is_no_disagreement() {
         site.world.port, gone.address
     );
     let satellite = satellite(&format!("http://app.example.localhost:{}", site.world.port), &settings);
-    let Agreement::Unreachable(problem) = satellite.agreement().await else { panic!("something answers") };
-    assert!(problem.contains("`refresh.auth_server`"), "{problem}");
+    let agreement = satellite.agreement().await;
+    assert!(!agreement.is_whole() && !agreement.is_denied());
+    assert!(agreement.unreachable[0].contains("`refresh.auth_server`"), "{agreement:?}");
+}
+
+#[tokio::test]
+async fn each_of_several_auth_servers_is_asked_and_named() {
+    let site = Deployment::start().await;
+    let same = Internal::of(site.world.auth.router()).await;
+    let gone = Gone::somewhere();
+    let hanging = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let broken = Internal::of(Router::new().fallback(async || StatusCode::BAD_GATEWAY)).await;
+    let stranger = Internal::of(Router::new()).await;
+    let addresses =
+        [same.address, stranger.address, gone.address, hanging.local_addr().unwrap(), broken.address];
+    let [same_url, stranger_url, gone_url, hanging_url, broken_url] =
+        addresses.map(|address| format!("http://{address}/"));
+    let several = |urls: &[&String]| {
+        let port = site.world.port;
+        let settings = format!(
+            "secret = \"{SECRET}\"\nparent_domain = \"example.localhost\"\n\
+             auth_url = \"http://auth.example.localhost:{port}\"\nrefresh.auth_server = {urls:?}"
+        );
+        satellite(&format!("http://app.example.localhost:{port}"), &settings)
+    };
+    let all = several(&[&gone_url, &same_url, &stranger_url, &hanging_url, &broken_url]);
+    let begun = tokio::time::Instant::now();
+    let findings = all.findings().await;
+    assert!(begun.elapsed() < std::time::Duration::from_secs(2), "{:?}", begun.elapsed());
+    // One agrees, so sessions are renewed, and all others must be seen to.
+    assert!(findings.iter().all(|finding| finding.ok), "{findings:?}");
+    let impaired: Vec<_> = findings.iter().filter(|finding| finding.impaired).collect();
+    assert_eq!(impaired.len(), 4, "{findings:?}");
+    for (finding, url, what) in [
+        (0, &stranger_url, "is no Hallpass auth server"),
+        (1, &gone_url, "Connection refused"),
+        (2, &hanging_url, "does not answer within 800 ms"),
+        (3, &broken_url, "502"),
+    ] {
+        let detail = &impaired[finding].detail;
+        assert!(detail.contains(url) && detail.contains(what), "{detail}");
+    }
+    // Where none agrees, it cannot do its work.
+    let none = several(&[&gone_url, &stranger_url]).findings().await;
+    assert_eq!(none.iter().filter(|finding| !finding.ok).count(), 1, "{none:?}");
 }
 
 #[tokio::test]

@@ -111,6 +111,8 @@ async fn health_is_an_exit_status() {
 async fn check_leaves_the_store_to_the_server() {
     let backend = ScriptedBackend::start(&[]).await;
     let programs = Programs::start(&(backend.settings() + "\n[store]\nurl = \"file:own.redb\"\n")).await;
+    let made = programs.auth.logged("store", |line| line["level"] == "INFO").await;
+    assert_snapshot!(made["message"].as_str().unwrap(), @"a new store was made at own.redb: no sign-outs are known");
     let folder = &programs.auth.folder;
     let running = auth_server(folder, &["--config", "hallpass.toml", "check"]).await;
     assert_eq!((running.code, running.stderr.as_str()), (0, ""), "beside the server that has the file");

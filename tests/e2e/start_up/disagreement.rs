@@ -5,7 +5,7 @@ use hallpass_tests::{
     SECRET,
     folder::Folder,
     programs::{self, AUTH, Ended, Programs, Server, port, shared_settings},
-    scripted::ScriptedBackend,
+    scripted::{Reply, ScriptedBackend},
 };
 use insta::assert_snapshot;
 
@@ -48,21 +48,27 @@ async fn check_says_what_differs() {
         ("[backend]", "[cookie]\nname = \"session\"\n[backend]".to_owned()),
         (&address, format!("auth_server = \"http://127.0.0.1:{}\"", programs.app.port)),
         (&address, "auth_server = \"http://127.0.0.1:9\"".to_owned()),
-        (&address, "auth_server = [\"http://nowhere.invalid\", \"http://127.0.0.1:9\"]".to_owned()),
+        (
+            &address,
+            format!("auth_server = [\"http://127.0.0.1:{}\", \"http://127.0.0.1:9\"]", programs.auth.port),
+        ),
+        (&address, "auth_server = [\"http://127.0.0.1:8\", \"http://127.0.0.1:9\"]".to_owned()),
     ] {
         let ended = check(&programs, from, &to).await;
         assert_eq!(ended.code, 1);
         all += &anonymous(&programs, &ended.stderr);
     }
     assert_snapshot!(all, @r"
-    satellite: the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`
-    satellite: this satellite seals with a secret that the auth server does not have; add it there first
-    satellite: `cookie.name` differs: `authjs.session-token` here, `next-auth.session-token` on the auth server; give both the same
-    `cookie.dialect` differs: `authjs-v5` here, `next-auth-v4` on the auth server; give both the same
-    satellite: `cookie.name` differs: `session` here, `next-auth.session-token` on the auth server; give both the same
-    satellite: what answers at http://127.0.0.1:APP/ is no Hallpass auth server (it said 404 Not Found); check `refresh.auth_server`
+    satellite: http://127.0.0.1:AUTH/: the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`
+    satellite: http://127.0.0.1:AUTH/: this satellite seals with a secret that the auth server does not have; add it there first
+    satellite: http://127.0.0.1:AUTH/: `cookie.name` differs: `authjs.session-token` here, `next-auth.session-token` on the auth server; give both the same
+    http://127.0.0.1:AUTH/: `cookie.dialect` differs: `authjs-v5` here, `next-auth-v4` on the auth server; give both the same
+    satellite: http://127.0.0.1:AUTH/: `cookie.name` differs: `session` here, `next-auth.session-token` on the auth server; give both the same
+    satellite: http://127.0.0.1:APP/: what answers there is no Hallpass auth server (it said 404 Not Found); check `refresh.auth_server`
     satellite: the auth server cannot be reached at http://127.0.0.1:9/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
-    satellite: the auth server cannot be reached at http://nowhere.invalid/, http://127.0.0.1:9/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
+    satellite: the auth server cannot be reached at http://127.0.0.1:9/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
+    satellite: the auth server cannot be reached at http://127.0.0.1:8/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
+    the auth server cannot be reached at http://127.0.0.1:9/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
     ");
     // A rotation under way, step by step, is none.
     let rolling = check(&programs, &secret, &format!("secrets = [\"{SECRET}\", \"{OTHER}\"]")).await;
@@ -83,7 +89,8 @@ async fn a_satellite_that_missed_a_rotation_is_told() {
     std::fs::write(folder.path().join("hallpass.toml"), old + satellite.as_str()).unwrap();
     let ended = programs::run("satellite", folder.path(), &["--config", "hallpass.toml", "check"], &[]).await;
     assert_eq!(ended.code, 1);
-    assert_snapshot!(ended.stderr, @"satellite: the auth server seals with a secret that is not among this satellite's; add it to its `secrets`");
+    let said = ended.stderr.replace(&auth.to_string(), "AUTH");
+    assert_snapshot!(said, @"satellite: http://127.0.0.1:AUTH/: the auth server seals with a secret that is not among this satellite's; add it to its `secrets`");
 }
 
 #[tokio::test]
@@ -103,12 +110,13 @@ async fn a_satellite_with_another_secret_does_not_start_and_one_that_came_first_
     .unwrap();
     let refused = programs::run("satellite", folder.path(), &["--config", "hallpass.toml"], &[]).await;
     assert_eq!(refused.code, 1);
-    assert_snapshot!(refused.stderr, @"satellite: the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`");
+    let anonymous = |text: &str| text.replace(&auth.port.to_string(), "AUTH");
+    assert_snapshot!(anonymous(&refused.stderr), @"satellite: http://127.0.0.1:AUTH/: the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`");
     let line = app.logged("agreement", |line| line["level"] == "ERROR").await;
-    assert_snapshot!(line["message"].as_str().unwrap(), @"sessions cannot be shared: the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`");
+    assert_snapshot!(anonymous(line["message"].as_str().unwrap()), @"sessions cannot be shared: http://127.0.0.1:AUTH/: the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`");
     let ready = app.ask_admin("/readyz").await;
     assert_eq!(ready.status, 503);
-    assert_snapshot!(ready.body, @r#"{"ready":false,"checks":[{"name":"auth server","ok":false,"detail":"the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`"},{"name":"revocations","ok":true,"detail":"0 sign-outs are known"}]}"#);
+    assert_snapshot!(anonymous(&ready.body), @r#"{"ready":false,"checks":[{"name":"auth server","ok":false,"detail":"http://127.0.0.1:AUTH/: the secret differs from the auth server's, so neither can read the other's sessions; give both the same `secret`"},{"name":"revocations","ok":true,"detail":"0 sign-outs are known"}]}"#);
     assert_eq!(app.ask_admin("/healthz").await.status, 200, "it runs all the same");
     // And it harms nobody: the visitor stays signed in where the secret is right.
     let programs = Programs { auth, app };
@@ -116,7 +124,13 @@ async fn a_satellite_with_another_secret_does_not_start_and_one_that_came_first_
     visitor.sign_in("ada", "password").await;
     let mut at_app = programs.at_app(&visitor);
     assert_eq!(at_app.fetch(programs::APP, "/api/auth/session").await.body, "{}");
+    assert_eq!(at_app.fetch(programs::APP, "/api/auth/session").await.body, "{}");
     assert_eq!(at_app.jar, visitor.jar);
+    // It leaves a trace: each is counted, and it is said once a minute.
+    let metrics = programs.app.ask_admin("/metrics").await.body;
+    assert!(metrics.contains("\nhallpass_sessions_unreadable_total 2\n"), "{metrics}");
+    programs.app.logged("session_unreadable", |line| line["level"] == "WARN").await;
+    assert_eq!(programs.app.events("session_unreadable").len(), 1);
     assert_eq!(visitor.fetch(AUTH, "/api/auth/session").await.json()["user"]["name"], "ada");
 }
 
@@ -134,4 +148,23 @@ async fn a_satellite_that_was_first_finds_the_auth_server_later() {
     assert_eq!(app.ask_admin("/readyz").await.status, 200, "sessions are read without it");
     let _auth = Server::start("auth-server", auth, &shared).await;
     app.logged("agreement", |line| line["level"] == "INFO").await;
+}
+
+#[tokio::test]
+async fn a_secret_that_was_changed_on_the_auth_server_alone_is_told_with_its_address() {
+    let backend = ScriptedBackend::start(&[]).await;
+    let mut programs = Programs::start(&backend.settings()).await;
+    let mut visitor = programs.visitor();
+    backend.answer_next(Reply::Text(200, "application/json", super::short_lived("ada", 20)));
+    visitor.sign_in("ada", "password").await;
+    let file = programs.auth.folder.path().join("hallpass.toml");
+    let settings = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, settings.replace(SECRET, OTHER)).unwrap();
+    programs.auth.kill().await;
+    programs.auth.start_again().await;
+    let mut at_app = programs.at_app(&visitor);
+    at_app.fetch(programs::APP, "/api/auth/session").await;
+    let line = programs.app.logged("refresh", |line| line["status"] == 404).await;
+    assert_eq!(line["address"], format!("http://127.0.0.1:{}/", programs.auth.port));
+    assert_snapshot!(anonymous(&programs, line["message"].as_str().unwrap()), @"the auth server at http://127.0.0.1:AUTH/ does not renew for us (404: it does not know our secret, or is none); see `satellite check`");
 }

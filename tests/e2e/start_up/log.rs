@@ -98,3 +98,25 @@ async fn where_only_warnings_are_logged_they_have_their_ids() {
     assert!(line["error"].as_str().unwrap().contains(": "), "with its causes: {line}");
     assert!(programs.auth.log().iter().all(|line| line["level"] != "INFO"));
 }
+
+#[tokio::test]
+async fn a_fresh_access_token_that_is_refused_is_not_blamed_on_the_refresh_token() {
+    let backend = ScriptedBackend::start(&[]).await;
+    let user = format!("user = {{ url = \"http://{}/me\" }}", backend.address);
+    let programs = Programs::start(&(backend.settings() + user.as_str())).await;
+    let mut visitor = programs.visitor();
+    let me = || Reply::Text(200, "application/json", r#"{"user": {"id": "ada", "email": "ada"}}"#.into());
+    backend.answer_next(Reply::Text(200, "application/json", super::short_lived("ada", 20)));
+    backend.answer_next(me());
+    visitor.sign_in("ada", "password").await;
+    backend.answer_next(Reply::Text(200, "application/json", super::short_lived("ada", 20)));
+    backend.answer_next(Reply::Text(401, "application/json", "{}".into()));
+    visitor.fetch(AUTH, "/api/auth/session").await;
+    let line = programs.auth.logged("refresh", |line| line["outcome"] == "refused").await;
+    assert_eq!(line["step"], "backend.user");
+    assert_eq!(line["message"], "the backend does not take the access token that it has just granted");
+    let blamed = |line: &Value| {
+        line["message"].as_str().is_some_and(|said| said.contains("refused the refresh token"))
+    };
+    assert!(!programs.auth.log().iter().any(blamed), "{:?}", programs.auth.log());
+}

@@ -10,7 +10,7 @@ use std::{
 };
 
 use hallpass_shared::{
-    authenticator::{Authentication, Authenticator},
+    authenticator::{Authentication, Authenticator, Unreadable},
     callbacks::{DefaultCallbacks, Exposure},
     clock::{FixedClock, UnixTime},
     cookie::{CookiePolicy, RequestCookies, SessionCookie},
@@ -86,6 +86,7 @@ impl Site {
             cookie: SessionCookie::new(policy),
             callbacks: Arc::new(callbacks),
             revocations: Arc::default(),
+            unreadable: Unreadable::default(),
             lifetime: Lifetime::default(),
             clock,
         };

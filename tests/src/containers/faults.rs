@@ -139,7 +139,7 @@ impl Walk<'_> {
 
     /// Restarts these services, one container after the other, each as soon as the one before is healthy.
     pub async fn rolling_restart(&self, services: &[&str]) -> Fault {
-        let what = format!("rolling restart of {}", services.join(", "));
+        let what = format!("rolling restart: {}", services.join(", "));
         self.during(what, self.restart(services)).await
     }
 
@@ -177,16 +177,18 @@ impl Walk<'_> {
     pub async fn full_disk(&self, volume: &str) -> Fault {
         let volume = self.deployment.network(volume);
         let on_it = async |script: &str| {
-            GenericImage::new("hallpass-tests/debian", "latest")
+            let container = GenericImage::new("hallpass-tests/debian", "latest")
                 .with_wait_for(WaitFor::message_on_stdout("done"))
                 .with_mount(Mount::volume_mount(&volume, "/disk"))
                 .with_cmd(["sh", "-c", &format!("{script}; df /disk; echo done")])
                 .start()
                 .await
-                .unwrap()
+                .unwrap();
+            String::from_utf8(container.stdout_to_vec().await.unwrap()).unwrap()
         };
         let work = async {
-            on_it("dd if=/dev/zero of=/disk/filler bs=4k").await;
+            let used = on_it("dd if=/dev/zero of=/disk/filler bs=4k").await;
+            assert!(used.contains("100%"), "the disk is full:\n{used}");
             tokio::time::sleep(Duration::from_secs(15)).await;
             on_it("rm /disk/filler").await;
         };
@@ -194,10 +196,15 @@ impl Walk<'_> {
     }
 
     /// The clock of the satellite before `app` is off by `seconds`, for a while.
+    ///
+    /// # Panics
+    /// If it is not.
     pub async fn skew(&self, seconds: i32) -> Fault {
         let what = format!("clock of app-satellite {seconds:+} s");
         let work = async {
             self.deployment.with_clock_of_satellite(Some(seconds)).await;
+            let off = self.deployment.clock_of("app-satellite").await;
+            assert!((off - i64::from(seconds)).abs() < 10, "its clock is off by {off} s");
             tokio::time::sleep(Duration::from_secs(12)).await;
             self.deployment.with_clock_of_satellite(None).await;
         };

@@ -19,6 +19,8 @@ use url::Url;
 
 /// Redis answers in a millisecond or is not to be waited for (threat-model R8).
 pub(super) const PATIENCE: Duration = Duration::from_millis(500);
+/// Somebody looks whether it is there: a name to be found, a cluster to be learned.
+const LONGEST_PING: Duration = Duration::from_secs(3);
 
 /// Where Redis is.
 #[derive(Clone, PartialEq, Eq)]
@@ -121,6 +123,24 @@ impl RedisAddress {
                     ClusterConfig::new().set_connection_timeout(PATIENCE).set_response_timeout(PATIENCE);
                 Ok(Connection::Cluster(client.get_async_connection_with_config(config).await?))
             }
+        }
+    }
+
+    /// Asks once whether Redis is there and lets us in.
+    ///
+    /// # Errors
+    /// What is wrong, without the password.
+    pub async fn ping(&self) -> Result<(), String> {
+        let asked = async {
+            let ping = redis::cmd("PING");
+            match self.connect().await? {
+                Connection::Single(mut connection) => ping.query_async::<String>(&mut connection).await,
+                Connection::Cluster(mut connection) => ping.query_async(&mut connection).await,
+            }
+        };
+        match tokio::time::timeout(LONGEST_PING, asked).await {
+            Ok(answered) => answered.map(drop).map_err(|error| error.to_string()),
+            Err(_) => Err(format!("no answer within {} s", LONGEST_PING.as_secs())),
         }
     }
 }

@@ -38,14 +38,17 @@ const WIDTH: f64 = 648.0;
 const LEAST: f64 = 1.0;
 
 pub(crate) fn draw(visits: &[&Visit], restarts: &[Restart], began: Instant) -> String {
-    let quarters = quarters(visits, began);
+    let mut quarters = quarters(visits, began);
+    // Neither the first nor the last is a whole quarter.
+    let _ends = (quarters.pop_first(), quarters.pop_last());
     let (first, last) = (quarters.keys().min().copied(), quarters.keys().max().copied());
     let x = (f64::from(first.unwrap_or(0)) * QUARTER, f64::from(last.unwrap_or(0) + 1) * QUARTER);
     let lanes = as_float(restarts.len()) * 17.0;
     let mut drawing = Drawing::new(lanes + 506.0);
     let not_served = visits.iter().filter(|visit| visit.outcome != Outcome::Served).count();
     let about = format!(
-        "{} requests, {not_served} of them not served. Each container restarts when the one before is healthy again.",
+        "{} requests, {not_served} of them not served. Who waits for an answer asks for nothing else meanwhile: a gap is \
+         waiting.",
         visits.len()
     );
     drawing.text((24.0, 32.0), "title", TITLE);
@@ -90,7 +93,11 @@ fn lanes_of(drawing: &mut Drawing, time: &Panel, restarts: &[Restart]) {
     );
     let mut y = time.at.1;
     for restart in restarts {
-        drawing.text((LEFT - 8.0, y + 12.0), "end", &restart.name);
+        let service = |name: &str| name.trim_end_matches(char::is_numeric).to_owned();
+        let alone =
+            restarts.iter().filter(|other| service(&other.name) == service(&restart.name)).count() == 1;
+        let name = if alone { service(&restart.name) } else { restart.name.clone() };
+        drawing.text((LEFT - 8.0, y + 12.0), "end", name.trim_end());
         let (ended, started, healthy) =
             (time.across(restart.ended), time.across(restart.started), time.across(restart.healthy));
         drawing.rect((started, y + 4.0), (healthy - started, 9.0), "fsoft");
@@ -103,7 +110,6 @@ fn lanes_of(drawing: &mut Drawing, time: &Panel, restarts: &[Restart]) {
 /// What people get, in requests a second.
 fn rates_of(drawing: &mut Drawing, panel: &Panel, quarters: &BTreeMap<i32, Quarter>) {
     let all = |quarter: &Quarter| quarter.served + quarter.unavailable + quarter.no_answer + quarter.other;
-    // The last one is not over.
     let most = quarters.values().map(all).max().unwrap_or(1);
     let panel = Panel { y: (0.0, f64::from(most) / QUARTER * 1.08), ..*panel };
     let mut entries = vec![("fgood", "served"), ("faway", "503, try again"), ("fnone", "no connection")];
