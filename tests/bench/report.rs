@@ -96,6 +96,7 @@ pub(crate) async fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
         return complain(&missing);
     }
     std::fs::create_dir_all(&wanted.out).unwrap();
+    let load = machine::load();
     let numbers = numbers().await;
     say("One storm, answer by answer");
     let storm = storm_plot::draw(&told().await, TAKES);
@@ -105,7 +106,7 @@ pub(crate) async fn run(arguments: impl Iterator<Item = String>) -> ExitCode {
     };
     let mut failures: Vec<_> = numbers.iter().filter(|number| number.failed()).map(tables::failure).collect();
     failures.extend(walked.failures.iter().cloned());
-    let machine = machine::description();
+    let machine = machine::description(&load);
     let report = text(&machine, &numbers, &walked, &failures);
     std::fs::write(wanted.out.join("report.md"), report).unwrap();
     std::fs::write(wanted.out.join("storm.svg"), &storm).unwrap();

@@ -8,20 +8,21 @@ use std::{
 };
 
 /// A table of it.
-pub(crate) fn description() -> String {
+pub(crate) fn description(load: &str) -> String {
     let rows = [
         ("date (UTC)", said("date", &["-u", "+%F %R"])),
         ("commit", commit()),
         ("processor", processor()),
         ("cores", cores().to_string()),
         ("memory", memory()),
+        ("load of the minute before", load.to_owned()),
         ("kernel", said("uname", &["-sr"])),
         ("distribution", distribution()),
         ("Rust", said("rustc", &["-V"])),
         ("nginx", said("nginx", &["-v"]).replace("nginx version: ", "")),
         ("wrk", said("wrk", &["-v"]).split(" Copyright").next().unwrap_or_default().to_owned()),
         ("Redis", said("redis-server", &["--version"])),
-        ("Docker", said("docker", &["version", "--format", "{{.Server.Version}}"])),
+        ("Docker", docker()),
     ];
     let mut table = "| | |\n|---|---|\n".to_owned();
     for (what, value) in rows {
@@ -35,6 +36,12 @@ pub(crate) fn description() -> String {
 pub(crate) fn short() -> String {
     let date = said("date", &["-u", "+%F"]);
     format!("{} cores of {}, {}, Docker {}, {date}", cores(), processor(), memory(), docker())
+}
+
+/// How many processes wanted a core in the last minute: whether the machine is busy with anything else.
+pub(crate) fn load() -> String {
+    let text = std::fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    text.split(' ').next().unwrap_or_default().to_owned()
 }
 
 fn docker() -> String {
