@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use hallpass_tests::containers::{
     Deployment, Plan,
     crowd::{Crowd, Outcome, Person, sign_in, tally},
-    faults::{Fault, Walk, Which},
+    faults::{ALL, Fault, Walk, Which},
 };
 
 use super::Walked;
@@ -100,8 +100,7 @@ async fn full_disk(seen: &mut Seen) {
 async fn rolling_restart(walk: &Walk<'_>, seen: &mut Seen) {
     let before = walk.calm(BEFORE).await;
     let watch = watch::Watch::start(TWO.name.0);
-    let fault =
-        walk.rolling_restart(&["auth-server", "app-satellite", "admin-satellite", "redis", "backend"]).await;
+    let fault = walk.rolling_restart(&ALL).await;
     let restarts = watch.restarts(fault.began);
     let visits: Vec<_> = before.visits.iter().chain(&fault.visits).collect();
     seen.picture = Some(plot::draw(&visits, &restarts, fault.began));

@@ -43,8 +43,8 @@ const COLUMNS: &str = "\
 - **503**: something is down, try again; the session stays.
 - **no connection**: no answer at all.
 - **signed out**, **wrong identity**: asked to sign in or its cookie taken; served as somebody else. These must be 0.
-- **other**: any other status; 502 is the edge's, for a host whose only server is away. An answer that ended too early is \
-`broken off`.
+- **other**: any other status; 502 is a satellite's, which says that its app is away. `broken off` is an answer whose program was \
+killed in the middle of it.
 - **slowest**: the longest that anybody waited for an answer.
 - **all served after**: from its beginning to the end of the last request that was not served; `–` where there was none.";
 

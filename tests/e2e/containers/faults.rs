@@ -5,7 +5,7 @@ use std::time::Duration;
 use hallpass_tests::containers::{
     Deployment, Plan,
     crowd::{self, Crowd, Outcome, Person},
-    faults::{Fault, Walk, Which},
+    faults::{ALL, Fault, Walk, Which},
 };
 
 /// Two auth servers over Redis, and access tokens that live for seconds: renewals all the time.
@@ -42,24 +42,24 @@ fn judge(fault: &Fault, allowed: &[(&str, Outcome)]) {
     }
 }
 
-const ALL: [&str; 8] =
-    ["auth-server", "app-satellite", "admin-satellite", "redis", "backend", "app", "admin", "edge"];
 const AWAY: (&str, Outcome) = ("", Outcome::Unavailable);
 
 async fn kills(walk: &Walk<'_>) {
-    // Whoever of several is left does it.
-    judge(&walk.kill("auth-server", Which::First).await, &[]);
+    // Whoever of several is left does it; but an answer that a killed program was writing breaks off.
+    judge(&walk.kill("auth-server", Which::First).await, &[("auth.", Outcome::Broken)]);
     judge(&walk.kill("redis", Which::Every).await, &[]);
     // Renewals wait for those.
-    judge(&walk.kill("auth-server", Which::Every).await, &[AWAY]);
+    judge(&walk.kill("auth-server", Which::Every).await, &[AWAY, ("auth.", Outcome::Broken)]);
     judge(&walk.kill("backend", Which::Every).await, &[AWAY]);
     // One site waits for its own gate or its own app; the others do not notice.
     for (service, host) in [("app-satellite", "app."), ("admin-satellite", "admin."), ("admin", "admin.")] {
-        judge(&walk.kill(service, Which::Every).await, &[(host, Outcome::Unavailable)]);
+        let allowed = [(host, Outcome::Unavailable), (host, Outcome::Broken)];
+        judge(&walk.kill(service, Which::Every).await, &allowed);
     }
     // The satellite says that it is the app.
-    judge(&walk.kill("app", Which::Every).await, &[("app.", Outcome::Other(502))]);
-    judge(&walk.kill("edge", Which::Every).await, &[("", Outcome::NoAnswer)]);
+    let allowed = [("app.", Outcome::Other(502)), ("app.", Outcome::Broken)];
+    judge(&walk.kill("app", Which::Every).await, &allowed);
+    judge(&walk.kill("edge", Which::Every).await, &[("", Outcome::NoAnswer), ("", Outcome::Broken)]);
 }
 
 fn at_home(people: &[Person]) {
@@ -77,7 +77,8 @@ async fn whatever_dies_nobody_is_signed_out() {
     judge(&walk.cut("renewal", &["app-satellite", "admin-satellite"]).await, &satellites);
     judge(&walk.cut("store", &["redis"]).await, &[]);
     judge(&walk.cut("backend", &["backend"]).await, &[AWAY]);
-    let allowed = [AWAY, ("", Outcome::NoAnswer), ("app.", Outcome::Other(502))];
+    // The apps end at once, whatever they are about; so does the edge's connection with everybody.
+    let allowed = [AWAY, ("", Outcome::NoAnswer), ("", Outcome::Broken), ("app.", Outcome::Other(502))];
     judge(&walk.rolling_restart(&ALL).await, &allowed);
     judge(&walk.rotation("another-secret-of-more-than-32-characters").await, &[]);
     for seconds in [120, -120] {

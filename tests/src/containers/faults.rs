@@ -21,6 +21,10 @@ use super::{
 /// How long a part is away.
 const AWAY: Duration = Duration::from_secs(4);
 
+/// All services, those that others need first.
+pub const ALL: [&str; 8] =
+    ["auth-server", "app-satellite", "admin-satellite", "redis", "backend", "app", "admin", "edge"];
+
 /// Which containers of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Which {

@@ -152,16 +152,16 @@ fn waits_of(drawing: &mut Drawing, panel: &Panel, quarters: &BTreeMap<i32, Quart
     let rows = labels.iter().zip(0_u8..).map(|(label, power)| (f64::from(power), (*label).to_owned()));
     panel.rows(drawing, &rows.filter(|(power, _)| *power <= panel.y.1).collect::<Vec<_>>());
     let middle = |number: i32| (f64::from(number) + 0.5) * QUARTER;
-    let late: Vec<_> = quarters
-        .iter()
-        .map(|(number, quarter)| panel.point((middle(*number), scale(slowest(quarter)))))
-        .collect();
-    let usual: Vec<_> = quarters
-        .iter()
-        .map(|(number, quarter)| panel.point((middle(*number), scale(median(quarter.waits.clone())))))
-        .collect();
-    drawing.curve(&late, "laway");
-    drawing.curve(&usual, "lgood");
+    // No line leads over a time without a request.
+    let numbers: Vec<_> = quarters.keys().copied().collect();
+    for stretch in numbers.chunk_by(|one, next| one + 1 == *next) {
+        let line = |wait: &dyn Fn(&Quarter) -> f64| -> Vec<_> {
+            let value = |number: &i32| panel.point((middle(*number), scale(wait(&quarters[number]))));
+            stretch.iter().map(value).collect()
+        };
+        drawing.curve(&line(&slowest), "laway");
+        drawing.curve(&line(&|quarter| median(quarter.waits.clone())), "lgood");
+    }
     panel.foot(drawing, "seconds since the first container was told to end");
     drawing.upwards((72.0, panel.at.1 + panel.size.1 / 2.0), "wait for an answer");
 }
