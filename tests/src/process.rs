@@ -138,8 +138,10 @@ fn collect(stream: impl AsyncRead + Unpin + Send + 'static, output: &Arc<Mutex<S
 /// # Panics
 /// If it was not built: `cargo build --workspace --bins` does.
 pub fn program(name: &str) -> PathBuf {
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().and_then(Path::parent).unwrap();
+    let this = std::env::current_exe().unwrap();
+    let folder = this.parent().unwrap();
+    // Tests are a folder deeper than programs.
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap() } else { folder };
     let path = folder.join(name);
     assert!(path.is_file(), "{} is missing; build it with `cargo build --workspace --bins`", path.display());
     path

@@ -115,6 +115,7 @@ async fn it_runs_without_rights_and_without_a_disk() {
     assert_eq!(login.status, 200);
     let stopped = container.stop_with_timeout(Some(10)).await;
     assert!(stopped.is_ok(), "{stopped:?}");
-    let log = String::from_utf8(container.stdout_to_vec().await.unwrap()).unwrap();
+    let log = [container.stdout_to_vec().await.unwrap(), container.stderr_to_vec().await.unwrap()].concat();
+    let log = String::from_utf8(log).unwrap();
     assert!(log.contains("SIGTERM"), "it ends when it is asked to:\n{log}");
 }
