@@ -213,6 +213,19 @@ impl Deployment {
             .unwrap_or_else(|| panic!("no container of {service}"))
     }
 
+    /// What our programs have logged that is more than information, and what they said when they panicked.
+    pub async fn troubles(&self) -> String {
+        let mut troubles = String::new();
+        for service in ["auth-server", "app-satellite", "admin-satellite"] {
+            for container in self.containers(service).await {
+                let log = engine::log(&container).await;
+                let lines = log.lines().filter(|line| !line.contains(r#""level":"INFO""#));
+                troubles.extend(lines.map(|line| format!("{service}: {line:.1000}\n")));
+            }
+        }
+        troubles
+    }
+
     /// The engine's name of a network or a volume of the compose file.
     pub fn network(&self, name: &str) -> String {
         format!("{}_{name}", self.plan.name.0)

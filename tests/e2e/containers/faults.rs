@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hallpass_tests::containers::{
     Deployment, Plan,
-    crowd::{self, Crowd, Outcome, Person},
+    crowd::{self, Crowd, Outcome, Person, Visit},
     faults::{ALL, Fault, Walk, Which},
 };
 
@@ -19,8 +19,8 @@ const TWO: Plan = Plan {
 /// One auth server, whose store is a file on a small disk.
 const DISK: Plan = Plan { name: ("hallpass-tests-disk", 3), auth_servers: 1, changes: &["disk"], ..TWO };
 
-/// Says what was noticed, and fails on anything but `allowed` beside being served.
-fn judge(fault: &Fault, allowed: &[(&str, Outcome)]) {
+/// Says what was noticed, and fails on anything but `allowed` beside being served, with what our programs logged.
+async fn judge(walk: &Walk<'_>, fault: Fault, allowed: &[(&str, Outcome)]) {
     println!(
         "{}: {}; slowest {:.1?}, all served again after {:.1?}",
         fault.what,
@@ -28,17 +28,14 @@ fn judge(fault: &Fault, allowed: &[(&str, Outcome)]) {
         fault.slowest(),
         fault.lasted.1
     );
-    for visit in &fault.visits {
-        let fine =
+    let fine = |visit: &&Visit| {
+        let is =
             |(host, outcome): &(&str, Outcome)| visit.host.starts_with(host) && visit.outcome == *outcome;
-        assert!(
-            visit.outcome == Outcome::Served || allowed.iter().any(fine),
-            "{}: {}: {}: {}",
-            fault.what,
-            visit.host,
-            visit.outcome,
-            visit.detail
-        );
+        visit.outcome == Outcome::Served || allowed.iter().any(is)
+    };
+    if let Some(visit) = fault.visits.iter().find(|visit| !fine(visit)) {
+        let troubles = walk.deployment.troubles().await;
+        panic!("{}: {}: {}: {}\n{troubles}", fault.what, visit.host, visit.outcome, visit.detail);
     }
 }
 
@@ -46,20 +43,21 @@ const AWAY: (&str, Outcome) = ("", Outcome::Unavailable);
 
 async fn kills(walk: &Walk<'_>) {
     // Whoever of several is left does it; but an answer that a killed program was writing breaks off.
-    judge(&walk.kill("auth-server", Which::First).await, &[("auth.", Outcome::Broken)]);
-    judge(&walk.kill("redis", Which::Every).await, &[]);
+    judge(walk, walk.kill("auth-server", Which::First).await, &[("auth.", Outcome::Broken)]).await;
+    judge(walk, walk.kill("redis", Which::Every).await, &[]).await;
     // Renewals wait for those.
-    judge(&walk.kill("auth-server", Which::Every).await, &[AWAY, ("auth.", Outcome::Broken)]);
-    judge(&walk.kill("backend", Which::Every).await, &[AWAY]);
+    judge(walk, walk.kill("auth-server", Which::Every).await, &[AWAY, ("auth.", Outcome::Broken)]).await;
+    judge(walk, walk.kill("backend", Which::Every).await, &[AWAY]).await;
     // One site waits for its own gate or its own app; the others do not notice.
     for (service, host) in [("app-satellite", "app."), ("admin-satellite", "admin."), ("admin", "admin.")] {
         let allowed = [(host, Outcome::Unavailable), (host, Outcome::Broken)];
-        judge(&walk.kill(service, Which::Every).await, &allowed);
+        judge(walk, walk.kill(service, Which::Every).await, &allowed).await;
     }
     // The satellite says that it is the app.
     let allowed = [("app.", Outcome::Other(502)), ("app.", Outcome::Broken)];
-    judge(&walk.kill("app", Which::Every).await, &allowed);
-    judge(&walk.kill("edge", Which::Every).await, &[("", Outcome::NoAnswer), ("", Outcome::Broken)]);
+    judge(walk, walk.kill("app", Which::Every).await, &allowed).await;
+    judge(walk, walk.kill("edge", Which::Every).await, &[("", Outcome::NoAnswer), ("", Outcome::Broken)])
+        .await;
 }
 
 fn at_home(people: &[Person]) {
@@ -71,18 +69,18 @@ async fn whatever_dies_nobody_is_signed_out() {
     let deployment = Deployment::start(TWO).await;
     let people = crowd::sign_in(&deployment, 20).await;
     let walk = Walk { deployment: &deployment, crowd: Crowd::at_work(people) };
-    judge(&walk.calm(Duration::from_secs(15)).await, &[]);
+    judge(&walk, walk.calm(Duration::from_secs(15)).await, &[]).await;
     kills(&walk).await;
     let satellites = [("app.", Outcome::Unavailable), ("admin.", Outcome::Unavailable)];
-    judge(&walk.cut("renewal", &["app-satellite", "admin-satellite"]).await, &satellites);
-    judge(&walk.cut("store", &["redis"]).await, &[]);
-    judge(&walk.cut("backend", &["backend"]).await, &[AWAY]);
+    judge(&walk, walk.cut("renewal", &["app-satellite", "admin-satellite"]).await, &satellites).await;
+    judge(&walk, walk.cut("store", &["redis"]).await, &[]).await;
+    judge(&walk, walk.cut("backend", &["backend"]).await, &[AWAY]).await;
     // The apps end at once, whatever they are about; so does the edge's connection with everybody.
     let allowed = [AWAY, ("", Outcome::NoAnswer), ("", Outcome::Broken), ("app.", Outcome::Other(502))];
-    judge(&walk.rolling_restart(&ALL).await, &allowed);
-    judge(&walk.rotation("another-secret-of-more-than-32-characters").await, &[]);
+    judge(&walk, walk.rolling_restart(&ALL).await, &allowed).await;
+    judge(&walk, walk.rotation("another-secret-of-more-than-32-characters").await, &[]).await;
     for seconds in [120, -120] {
-        judge(&walk.skew(seconds).await, &[]);
+        judge(&walk, walk.skew(seconds).await, &[]).await;
     }
     at_home(&walk.crowd.stop().await);
 }
@@ -92,6 +90,6 @@ async fn a_full_disk_signs_nobody_out() {
     let deployment = Deployment::start(DISK).await;
     let people = crowd::sign_in(&deployment, 10).await;
     let walk = Walk { deployment: &deployment, crowd: Crowd::at_work(people) };
-    judge(&walk.full_disk("store").await, &[AWAY]);
+    judge(&walk, walk.full_disk("store").await, &[AWAY]).await;
     at_home(&walk.crowd.stop().await);
 }

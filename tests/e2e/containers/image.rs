@@ -87,6 +87,22 @@ async fn the_bill_of_materials_names_what_was_compiled() {
     }
 }
 
+/// OpenSSL says in the program how it was compiled. One and the same rule of its set-up leaves out position-independent
+/// code, which shows there, and threads, which do not: without these its counters are not atomic, and a server frees what is
+/// in use: a 500 here, a crash there.
+#[tokio::test]
+async fn openssl_is_built_for_threads() {
+    images().await;
+    for (image, program) in OURS {
+        let container = docker(&["create", &format!("{image}:{TAG}")]).await;
+        let read = format!("docker cp {container}:{program} - | tar -xO | grep -ao 'compiler: [ -~]*'");
+        let read = tokio::process::Command::new("sh").args(["-c", &read]).output().await.unwrap();
+        docker(&["rm", &container]).await;
+        let said = String::from_utf8(read.stdout).unwrap();
+        assert!(said.contains("-DOPENSSL_PIC"), "{image}: {said:?}");
+    }
+}
+
 #[tokio::test]
 async fn it_runs_without_rights_and_without_a_disk() {
     images().await;

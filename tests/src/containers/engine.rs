@@ -28,6 +28,15 @@ pub async fn try_docker(arguments: &[&str]) -> Result<String, String> {
     if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
 }
 
+/// Everything a container has printed.
+///
+/// # Panics
+/// If the engine is not there.
+pub async fn log(container: &str) -> String {
+    let output = Command::new("docker").args(["logs", container]).kill_on_drop(true).output().await.unwrap();
+    String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()
+}
+
 /// Makes all images, ours of the sources as they are, once in this process.
 ///
 /// # Panics
