@@ -20,6 +20,7 @@ use crate::{Visitor, folder::Folder, install::REMEDY, process::tests_folder};
 pub mod crowd;
 pub mod engine;
 pub mod faults;
+pub mod steps;
 
 use engine::docker;
 

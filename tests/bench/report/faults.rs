@@ -8,7 +8,8 @@ use futures_util::FutureExt as _;
 use hallpass_tests::containers::{
     Deployment, Plan,
     crowd::{Crowd, Outcome, Person, sign_in, tally},
-    faults::{ALL, Fault, Walk, Which},
+    faults::{Fault, Walk},
+    steps::{STEPS, Step, small_disk, two_auth_servers},
 };
 
 use super::Walked;
@@ -19,15 +20,8 @@ mod watch;
 
 use plot::Restart;
 
-/// Two auth servers over Redis, and access tokens that live for seconds: renewals all the time.
-const TWO: Plan = Plan {
-    name: ("hallpass-report", 7),
-    auth_servers: 2,
-    changes: &[],
-    variables: &[("ACCESS_SECONDS", "12")],
-};
-/// One auth server, whose store is a file on a small disk.
-const DISK: Plan = Plan { name: ("hallpass-report-disk", 8), auth_servers: 1, changes: &["disk"], ..TWO };
+const TWO: Plan = two_auth_servers(("hallpass-report", 7));
+const DISK: Plan = small_disk(("hallpass-report-disk", 8));
 const PEOPLE: usize = 20;
 /// How long before a rolling restart its picture begins.
 const BEFORE: Duration = Duration::from_secs(3);
@@ -37,91 +31,60 @@ const BEFORE: Duration = Duration::from_secs(3);
 struct Seen {
     faults: Vec<Fault>,
     picture: Option<String>,
-    /// How many were signed in at the end, where it was not all.
-    missing: Vec<usize>,
+    /// What must not be.
+    failures: Vec<String>,
 }
 
 pub(crate) async fn walk() -> Walked {
     let mut seen = Seen::default();
     let walk = AssertUnwindSafe(through(&mut seen)).catch_unwind().await;
-    let mut failures = failures(&seen);
     if let Err(why) = walk {
         let why = why.downcast_ref::<String>().cloned().unwrap_or_default();
-        failures.push(format!("the walk through the faults broke off: {why}"));
+        seen.failures.push(format!("the walk through the faults broke off: {why}"));
     }
-    Walked { table: table(&seen.faults), picture: seen.picture, failures }
+    Walked { table: table(&seen.faults), picture: seen.picture, failures: seen.failures }
 }
 
 impl Seen {
-    fn add(&mut self, fault: Fault) {
+    fn add(&mut self, step: Step, fault: Fault) {
+        self.failures.extend(step.judge(&fault));
         say(&format!("  {}: {}; slowest {:.1?}", fault.what, tally(&fault.visits), fault.slowest()));
         self.faults.push(fault);
     }
 
     fn come_home(&mut self, people: Vec<Person>) {
         let signed_in = people.into_iter().filter(Person::is_signed_in).count();
-        self.missing.extend((signed_in != PEOPLE).then_some(PEOPLE - signed_in));
+        let missing = PEOPLE - signed_in;
+        let problem =
+            || format!("at the end of the walk {missing} of {PEOPLE} people are not signed in any more");
+        self.failures.extend((missing > 0).then(problem));
     }
 }
 
 async fn through(seen: &mut Seen) {
     say("Faults: images and containers");
-    let deployment = Deployment::start(TWO).await;
-    let people = sign_in(&deployment, PEOPLE).await;
-    let walk = Walk { deployment: &deployment, crowd: Crowd::at_work(people) };
-    seen.add(walk.calm(Duration::from_secs(15)).await);
-    seen.add(walk.kill("auth-server", Which::First).await);
-    for service in
-        ["redis", "auth-server", "backend", "app-satellite", "app", "admin-satellite", "admin", "edge"]
-    {
-        seen.add(walk.kill(service, Which::Every).await);
+    for (plan, steps) in [(TWO, &STEPS[..]), (DISK, &[Step::FullDisk])] {
+        let deployment = Deployment::start(plan).await;
+        let people = sign_in(&deployment, PEOPLE).await;
+        let walk = Walk { deployment: &deployment, crowd: Crowd::at_work(people) };
+        for step in steps {
+            match step {
+                Step::RollingRestart => rolling_restart(&walk, seen).await,
+                _ => seen.add(*step, walk.take(*step).await),
+            }
+        }
+        seen.come_home(walk.crowd.stop().await);
     }
-    seen.add(walk.cut("renewal", &["app-satellite", "admin-satellite"]).await);
-    seen.add(walk.cut("store", &["redis"]).await);
-    seen.add(walk.cut("backend", &["backend"]).await);
-    rolling_restart(&walk, seen).await;
-    seen.add(walk.rotation("another-secret-of-more-than-32-characters").await);
-    for seconds in [120, -120] {
-        seen.add(walk.skew(seconds).await);
-    }
-    seen.come_home(walk.crowd.stop().await);
-    drop(deployment);
-    full_disk(seen).await;
-}
-
-async fn full_disk(seen: &mut Seen) {
-    let deployment = Deployment::start(DISK).await;
-    let people = sign_in(&deployment, PEOPLE).await;
-    let walk = Walk { deployment: &deployment, crowd: Crowd::at_work(people) };
-    seen.add(walk.full_disk("store").await);
-    seen.come_home(walk.crowd.stop().await);
 }
 
 async fn rolling_restart(walk: &Walk<'_>, seen: &mut Seen) {
     let before = walk.calm(BEFORE).await;
     let watch = watch::Watch::start(TWO.name.0);
-    let fault = walk.rolling_restart(&ALL).await;
+    let fault = walk.take(Step::RollingRestart).await;
     let restarts = watch.restarts(fault.began);
     let visits: Vec<_> = before.visits.iter().chain(&fault.visits).collect();
     seen.picture = Some(plot::draw(&visits, &restarts, fault.began));
-    seen.add(fault);
-}
-
-/// What must never be.
-fn failures(seen: &Seen) -> Vec<String> {
-    let mut failures = Vec::new();
-    for fault in &seen.faults {
-        for outcome in [Outcome::SignedOut, Outcome::SomebodyElse] {
-            // Not the answer itself: it has the cookie of somebody.
-            let count = fault.count("", outcome);
-            failures.extend((count > 0).then(|| format!("{}: {outcome}, {count} times", fault.what)));
-        }
-    }
-    for missing in &seen.missing {
-        failures
-            .push(format!("at the end of the walk {missing} of {PEOPLE} people are not signed in any more"));
-    }
-    failures
+    seen.add(Step::RollingRestart, fault);
 }
 
 fn table(faults: &[Fault]) -> String {

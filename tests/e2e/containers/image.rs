@@ -17,16 +17,13 @@ async fn inspect(image: &str) -> Value {
     serde_json::from_str::<Value>(&said).unwrap()[0].take()
 }
 
-/// The paths in an image, with what `tar` says of each.
-async fn files(image: &str) -> Vec<String> {
+/// What this script prints, in which `$it` is a container of the image.
+async fn read(image: &str, script: &str) -> String {
     let container = docker(&["create", &format!("{image}:{TAG}")]).await;
-    let list = tokio::process::Command::new("sh")
-        .args(["-c", &format!("docker export {container} | tar --numeric-owner -tvf -")])
-        .output()
-        .await
-        .unwrap();
+    let mut command = tokio::process::Command::new("sh");
+    let output = command.args(["-c", script]).env("it", &container).output().await.unwrap();
     docker(&["rm", &container]).await;
-    String::from_utf8(list.stdout).unwrap().lines().map(ToOwned::to_owned).collect()
+    String::from_utf8(output.stdout).unwrap()
 }
 
 #[tokio::test]
@@ -43,9 +40,10 @@ async fn there_is_one_static_program_and_no_shell() {
             assert!(value.as_str().is_some_and(|text| !text.is_empty()), "{image}: {label}");
         }
         assert_eq!(config["Labels"]["org.opencontainers.image.version"], TAG, "{image}");
-        let files = files(image).await;
+        let list = read(image, r#"docker export "$it" | tar --numeric-owner -tvf -"#).await;
+        let files: Vec<_> = list.lines().collect();
         // Of whatever owner and mode; the engine's own files are empty, and its link leads to /proc.
-        let runs = |line: &&String| {
+        let runs = |line: &&&str| {
             let mode = line.split_whitespace().next().unwrap_or_default();
             (mode.starts_with('-') && mode.contains('x') && size(line) > 0)
                 || (mode.starts_with('l') && !line.contains("/proc/"))
@@ -68,12 +66,8 @@ fn size(line: &str) -> u64 {
 async fn the_bill_of_materials_names_what_was_compiled() {
     images().await;
     for (image, program) in OURS {
-        let container = docker(&["create", &format!("{image}:{TAG}")]).await;
-        let path = format!("{container}:/usr/share/sbom{program}.cdx.json");
-        let read = format!("docker cp {path} - | tar -xO");
-        let read = tokio::process::Command::new("sh").args(["-c", &read]).output().await.unwrap();
-        docker(&["rm", &container]).await;
-        let bill: Value = serde_json::from_slice(&read.stdout).unwrap();
+        let script = format!(r#"docker cp "$it:/usr/share/sbom{program}.cdx.json" - | tar -xO"#);
+        let bill: Value = serde_json::from_str(&read(image, &script).await).unwrap();
         assert_eq!(bill["bomFormat"], "CycloneDX", "{image}");
         let known = |name: &str| {
             bill["components"]
@@ -94,11 +88,8 @@ async fn the_bill_of_materials_names_what_was_compiled() {
 async fn openssl_is_built_for_threads() {
     images().await;
     for (image, program) in OURS {
-        let container = docker(&["create", &format!("{image}:{TAG}")]).await;
-        let read = format!("docker cp {container}:{program} - | tar -xO | grep -ao 'compiler: [ -~]*'");
-        let read = tokio::process::Command::new("sh").args(["-c", &read]).output().await.unwrap();
-        docker(&["rm", &container]).await;
-        let said = String::from_utf8(read.stdout).unwrap();
+        let script = format!(r#"docker cp "$it:{program}" - | tar -xO | grep -ao 'compiler: [ -~]*'"#);
+        let said = read(image, &script).await;
         assert!(said.contains("-DOPENSSL_PIC"), "{image}: {said:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! What goes wrong in earnest, done to a deployment while people are at work in it.
 //!
-//! Why: "nobody is signed out" is a promise about the day on which things break. The tests walk through these and judge;
-//! the benchmarks walk through the same ones and write down what was noticed (`deploy/faults.md`).
+//! Why: "nobody is signed out" is a promise about the day on which things break. Here is how each is done; the order, and what
+//! may be noticed, is in `steps`.
 
 use std::time::Duration;
 
@@ -18,12 +18,10 @@ use super::{
     engine::docker,
 };
 
-/// How long a part is away.
+/// How long a program is away.
 const AWAY: Duration = Duration::from_secs(4);
-
-/// All services, those that others need first.
-pub const ALL: [&str; 8] =
-    ["auth-server", "app-satellite", "admin-satellite", "redis", "backend", "app", "admin", "edge"];
+/// How long a network is: longer than an access token lives after its renewal has become due.
+const CUT: Duration = Duration::from_secs(10);
 
 /// Which containers of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,14 +50,6 @@ impl Fault {
     pub fn count(&self, host: &str, outcome: Outcome) -> usize {
         let fits = |visit: &&Visit| visit.outcome == outcome && visit.host.starts_with(host);
         self.visits.iter().filter(fits).count()
-    }
-
-    /// What no fault may ever come to: somebody was signed out, or taken for somebody else, or met an error that
-    /// does not say to try again.
-    pub fn harm(&self) -> usize {
-        let harmless =
-            |outcome| matches!(outcome, Outcome::Served | Outcome::Unavailable | Outcome::NoAnswer);
-        self.visits.iter().filter(|visit| !harmless(visit.outcome)).count()
     }
 
     /// The slowest answer.
@@ -97,7 +87,7 @@ impl Walk<'_> {
     }
 
     /// `kill -9` of the first container of `service`, or of all, and its start some seconds later.
-    pub async fn kill(&self, service: &str, which: Which) -> Fault {
+    pub(super) async fn kill(&self, service: &str, which: Which) -> Fault {
         let mut containers = self.deployment.containers(service).await;
         let several = containers.len() > 1;
         if which == Which::First {
@@ -122,9 +112,9 @@ impl Walk<'_> {
     }
 
     /// Takes `services` off `network`, and puts them back some seconds later.
-    pub async fn cut(&self, network: &str, services: &[&str]) -> Fault {
+    pub(super) async fn cut(&self, network: &str, services: &[&str]) -> Fault {
         let network = self.deployment.network(network);
-        let what = format!("{} cut off, for {} s", services.join(" and "), AWAY.as_secs());
+        let what = format!("{} cut off, for {} s", services.join(" and "), CUT.as_secs());
         let work = async {
             let mut cut = Vec::new();
             for service in services {
@@ -133,7 +123,7 @@ impl Walk<'_> {
                     cut.push((*service, container));
                 }
             }
-            tokio::time::sleep(AWAY).await;
+            tokio::time::sleep(CUT).await;
             for (service, container) in &cut {
                 docker(&["network", "connect", "--alias", service, &network, container]).await;
             }
@@ -142,7 +132,7 @@ impl Walk<'_> {
     }
 
     /// Restarts these services, one container after the other, each as soon as the one before is healthy.
-    pub async fn rolling_restart(&self, services: &[&str]) -> Fault {
+    pub(super) async fn rolling_restart(&self, services: &[&str]) -> Fault {
         let what = format!("rolling restart: {}", services.join(", "));
         self.during(what, self.restart(services)).await
     }
@@ -160,7 +150,7 @@ impl Walk<'_> {
     ///
     /// # Panics
     /// If the ring cannot be written.
-    pub async fn rotation(&self, new: &str) -> Fault {
+    pub(super) async fn rotation(&self, new: &str) -> Fault {
         const OURS: [&str; 3] = ["auth-server", "app-satellite", "admin-satellite"];
         let old = self.deployment.ring();
         let work = async {
@@ -178,7 +168,7 @@ impl Walk<'_> {
     ///
     /// # Panics
     /// If it cannot be filled.
-    pub async fn full_disk(&self, volume: &str) -> Fault {
+    pub(super) async fn full_disk(&self, volume: &str) -> Fault {
         let volume = self.deployment.network(volume);
         let on_it = async |script: &str| {
             let container = GenericImage::new("hallpass-tests/debian", "latest")
@@ -203,7 +193,7 @@ impl Walk<'_> {
     ///
     /// # Panics
     /// If it is not.
-    pub async fn skew(&self, seconds: i32) -> Fault {
+    pub(super) async fn skew(&self, seconds: i32) -> Fault {
         let what = format!("clock of app-satellite {seconds:+} s");
         let work = async {
             self.deployment.with_clock_of_satellite(Some(seconds)).await;
