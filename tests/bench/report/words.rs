@@ -30,9 +30,10 @@ pub(crate) fn faults(machine: &str) -> String {
 
 const DONE: &str = "\
 The deployment of `deploy/compose.yaml` on one machine: an edge, two auth servers over one Redis, two satellites with an app \
-each, a backend with rotating refresh tokens. Twenty people are signed in and go on working: each asks the auth server \
-for its session, then `app` and `admin` for a page, in turns, a tenth of a second after the last answer. Access tokens live \
-for 12 seconds, so that sessions are renewed all the time. Then one thing after the other goes wrong; the next begins when \
+each, a backend with rotating refresh tokens. Twenty people are signed in and go on working: ten ask the auth server \
+for their session, `app` for a page and `admin` for a page, in turns; ten only the apps, so that only satellites renew their \
+sessions. Each asks again a tenth of a second after the last answer. Access tokens live for 12 seconds, so that sessions are \
+renewed all the time. Then one thing after the other goes wrong; the next begins when \
 everybody has been served everywhere for a second. The full disk is that of another deployment, with one auth server and no \
 Redis.";
 

@@ -106,7 +106,8 @@ pub async fn sign_in(deployment: &Deployment, count: usize) -> Vec<Person> {
 }
 
 impl Crowd {
-    /// Sends them to work: each visits one host after the other.
+    /// Sends them to work: each visits one host after the other; every other one only the apps, where nobody but their
+    /// satellites renews the session.
     pub fn at_work(people: Vec<Person>) -> Self {
         let visits = Arc::new(Mutex::new(Vec::new()));
         let (stop, stopped) = watch::channel(false);
@@ -175,11 +176,12 @@ async fn work(
     visits: Arc<Mutex<Vec<Visit>>>,
     stopped: watch::Receiver<bool>,
 ) -> Person {
-    for turn in number.. {
+    let hosts = if number % 2 == 0 { &super::HOSTS[..] } else { &super::HOSTS[1..] };
+    for turn in number / 2.. {
         if *stopped.borrow() {
             break;
         }
-        let host = super::HOSTS[turn % super::HOSTS.len()];
+        let host = hosts[turn % hosts.len()];
         let began = Instant::now();
         let (outcome, detail) = person.visit(host).await;
         visits.lock().unwrap().push(Visit { began, took: began.elapsed(), host, outcome, detail });
