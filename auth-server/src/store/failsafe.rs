@@ -5,7 +5,8 @@
 //! token on each machine, counters of its own. Never silently: it shows in the log, in the metrics and in `/readyz`.
 
 use std::{
-    sync::{Arc, Mutex, PoisonError},
+    collections::HashMap,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -29,7 +30,12 @@ pub struct Failsafe {
     broken: Mutex<Option<String>>,
     failed: Mutex<Option<Instant>>,
     epoch: Mutex<Option<String>>,
+    /// Leases whose end the store has not heard of: whoever shares it would wait for each to run out.
+    owed: Mutex<HashMap<StoreKey, Lease>>,
 }
+
+/// Most of them; a lease that is forgotten runs out.
+const MOST_OWED: usize = 10_000;
 
 impl Failsafe {
     /// Over `store`.
@@ -40,6 +46,34 @@ impl Failsafe {
             broken: Mutex::default(),
             failed: Mutex::default(),
             epoch: Mutex::default(),
+            owed: Mutex::default(),
+        }
+    }
+
+    fn owed(&self) -> MutexGuard<'_, HashMap<StoreKey, Lease>> {
+        self.owed.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn owe(&self, key: StoreKey, lease: Lease) {
+        let mut owed = self.owed();
+        if owed.len() < MOST_OWED {
+            owed.insert(key, lease);
+        }
+    }
+
+    /// Ends in the store what ended here while it was away, with the result where there is one.
+    async fn settle(&self) {
+        let mut owed = std::mem::take(&mut *self.owed()).into_iter();
+        while let Some((key, lease)) = owed.next() {
+            let told = match self.spare.kept(&key) {
+                Some(kept) => self.store.keep(lease, &kept).await.map(drop),
+                None => self.store.release(key, lease).await,
+            };
+            if self.heard(told).is_err() {
+                self.owe(key, lease);
+                owed.for_each(|(key, lease)| self.owe(key, lease));
+                return;
+            }
         }
     }
 
@@ -106,6 +140,7 @@ impl Store for Failsafe {
             self.spare.put(kept);
             self.spare.release(kept.spent, lease).await?;
             if written.is_err() {
+                self.owe(kept.spent, lease);
                 let _ = self.store.release(kept.spent, lease).await;
             }
             Ok(written.unwrap_or(Written::Yes))
@@ -114,7 +149,9 @@ impl Store for Failsafe {
 
     fn release(&self, key: StoreKey, lease: Lease) -> Answer<'_, ()> {
         Box::pin(async move {
-            let _ = self.heard(self.store.release(key, lease).await);
+            if self.heard(self.store.release(key, lease).await).is_err() {
+                self.owe(key, lease);
+            }
             self.spare.release(key, lease).await
         })
     }
@@ -134,6 +171,7 @@ impl Store for Failsafe {
     fn revocations<'a>(&'a self, cursor: &'a Cursor) -> Answer<'a, Page> {
         Box::pin(async move {
             let page = self.heard(self.store.revocations(cursor).await)?;
+            self.settle().await;
             let mut epoch = self.epoch.lock().unwrap_or_else(PoisonError::into_inner);
             if epoch.as_ref().is_some_and(|epoch| *epoch != page.epoch) {
                 *self.failed.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
@@ -180,125 +218,4 @@ impl Store for Failsafe {
 }
 
 #[cfg(test)]
-mod tests {
-    use hallpass_shared::clock::{FixedClock, UnixTime};
-
-    use super::*;
-
-    /// Fails while it is told to, and can be emptied.
-    #[derive(Debug)]
-    struct Shaky {
-        inner: Mutex<Arc<Memory>>,
-        broken: std::sync::atomic::AtomicBool,
-        clock: Arc<dyn Clock>,
-    }
-
-    #[derive(Clone, Copy, PartialEq)]
-    enum State {
-        Whole,
-        Broken,
-    }
-
-    impl Shaky {
-        fn works(&self) -> Result<Arc<Memory>, StoreError> {
-            if self.broken.load(std::sync::atomic::Ordering::SeqCst) {
-                return Err(StoreError::new("broken on purpose"));
-            }
-            Ok(Arc::clone(&self.inner.lock().unwrap()))
-        }
-
-        fn turn(&self, state: State) {
-            self.broken.store(state == State::Broken, std::sync::atomic::Ordering::SeqCst);
-        }
-
-        fn empty(&self) {
-            *self.inner.lock().unwrap() = Arc::new(Memory::new(Arc::clone(&self.clock)));
-        }
-    }
-
-    impl Store for Shaky {
-        fn claim(&self, key: StoreKey, lease: Lease, span: Duration) -> Answer<'_, Claim> {
-            Box::pin(async move { self.works()?.claim(key, lease, span).await })
-        }
-        fn keep<'a>(&'a self, lease: Lease, kept: &'a Kept) -> Answer<'a, Written> {
-            Box::pin(async move { self.works()?.keep(lease, kept).await })
-        }
-        fn release(&self, key: StoreKey, lease: Lease) -> Answer<'_, ()> {
-            Box::pin(async move { self.works()?.release(key, lease).await })
-        }
-        fn forget(&self, key: StoreKey) -> Answer<'_, ()> {
-            Box::pin(async move { self.works()?.forget(key).await })
-        }
-        fn revoke<'a>(&'a self, revocations: &'a [Revocation]) -> Answer<'a, ()> {
-            Box::pin(async move { self.works()?.revoke(revocations).await })
-        }
-        fn revocations<'a>(&'a self, cursor: &'a Cursor) -> Answer<'a, Page> {
-            Box::pin(async move { self.works()?.revocations(cursor).await })
-        }
-        fn count<'a>(&'a self, limits: &'a [Limit]) -> Answer<'a, Result<(), Duration>> {
-            Box::pin(async move { self.works()?.count(limits).await })
-        }
-        fn give_back<'a>(&'a self, limits: &'a [Limit]) -> Answer<'a, ()> {
-            Box::pin(async move { self.works()?.give_back(limits).await })
-        }
-        fn reach(&self) -> Reach {
-            Reach::Everybody
-        }
-        fn health(&self) -> Result<String, String> {
-            Ok("a shaky store".into())
-        }
-    }
-
-    fn shaky() -> (Arc<Shaky>, Failsafe) {
-        let clock: Arc<dyn Clock> = Arc::new(FixedClock::at(UnixTime::from_seconds(1_800_000_000)));
-        let inner = Mutex::new(Arc::new(Memory::new(Arc::clone(&clock))));
-        let shaky = Arc::new(Shaky { inner, broken: false.into(), clock: Arc::clone(&clock) });
-        (Arc::clone(&shaky), Failsafe::new(shaky, clock))
-    }
-
-    const SPAN: Duration = Duration::from_secs(10);
-
-    async fn renew(store: &Failsafe, spent: StoreKey, granted: StoreKey) {
-        let lease = Lease::new();
-        assert!(matches!(store.claim(spent, lease, SPAN).await.unwrap(), Claim::Leased(_)));
-        let claimed = hallpass_shared::store::Claimed::Already;
-        let kept = Kept { spent, granted: Some(granted), value: vec![spent[0]], grace: SPAN, claimed };
-        assert_eq!(store.keep(lease, &kept).await.unwrap(), Written::Yes);
-    }
-
-    #[tokio::test]
-    async fn a_result_is_found_though_the_store_is_away_or_was_emptied() {
-        // threat-model R8
-        let (shaky, store) = shaky();
-        renew(&store, [1; 32], [2; 32]).await;
-        shaky.empty();
-        assert_eq!(store.claim([1; 32], Lease::new(), SPAN).await.unwrap(), Claim::Kept(vec![1]));
-        shaky.turn(State::Broken);
-        assert_eq!(store.claim([1; 32], Lease::new(), SPAN).await.unwrap(), Claim::Kept(vec![1]));
-        renew(&store, [7; 32], [8; 32]).await;
-        assert!(store.health().unwrap_err().contains("broken on purpose"));
-        shaky.turn(State::Whole);
-        assert_eq!(store.claim([7; 32], Lease::new(), SPAN).await.unwrap(), Claim::Kept(vec![7]));
-        assert_eq!(store.health().unwrap(), "a shaky store");
-    }
-
-    #[tokio::test]
-    async fn the_spare_does_not_bring_back_what_the_store_has_superseded() {
-        // threat-model R3
-        let (_, store) = shaky();
-        renew(&store, [1; 32], [2; 32]).await;
-        renew(&store, [2; 32], [3; 32]).await;
-        let claim = store.claim([1; 32], Lease::new(), SPAN).await.unwrap();
-        assert_eq!(claim, Claim::Leased(Past::Superseded));
-    }
-
-    #[tokio::test]
-    async fn guesses_are_counted_though_the_store_is_away() {
-        let (shaky, store) = shaky();
-        shaky.turn(State::Broken);
-        let limits = [Limit { counter: [1; 32], most: 2, per: SPAN }];
-        assert_eq!(store.count(&limits).await.unwrap(), Ok(()));
-        assert_eq!(store.count(&limits).await.unwrap(), Ok(()));
-        assert!(store.count(&limits).await.unwrap().is_err());
-    }
-}
+mod tests;

@@ -176,7 +176,7 @@ async fn work(
     visits: Arc<Mutex<Vec<Visit>>>,
     stopped: watch::Receiver<bool>,
 ) -> Person {
-    let hosts = if number % 2 == 0 { &super::HOSTS[..] } else { &super::HOSTS[1..] };
+    let hosts = if number.is_multiple_of(2) { &super::HOSTS[..] } else { &super::HOSTS[1..] };
     for turn in number / 2.. {
         if *stopped.borrow() {
             break;
