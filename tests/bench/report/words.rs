@@ -34,7 +34,7 @@ each, a backend with rotating refresh tokens. Twenty people are signed in and go
 for their session, `app` for a page and `admin` for a page, in turns; ten only the apps, so that only satellites renew their \
 sessions. Each asks again a tenth of a second after the last answer. Access tokens live for 12 seconds, so that sessions are \
 renewed all the time. Then one thing after the other goes wrong; the next begins when \
-everybody has been served everywhere for a second. The full disk is that of another deployment, with one auth server and no \
+everybody has been served everywhere again. The full disk is that of another deployment, with one auth server and no \
 Redis.";
 
 const COLUMNS: &str = "\

@@ -4,7 +4,7 @@
 //! answer: is it meant for me, and am I still signed in?
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fmt,
     sync::{Arc, Mutex},
     time::Duration,
@@ -58,6 +58,8 @@ pub struct Visit {
     pub began: Instant,
     /// How long its answer took.
     pub took: Duration,
+    /// Whose: his number among the people.
+    pub who: usize,
     /// Where.
     pub host: &'static str,
     /// What it came to.
@@ -136,10 +138,16 @@ impl Crowd {
         while began.elapsed() < Duration::from_secs(30) {
             tokio::time::sleep(Duration::from_millis(200)).await;
             let visits = self.visits.lock().unwrap();
-            let recent: Vec<_> =
-                visits.iter().filter(|visit| visit.began.elapsed() < Duration::from_secs(1)).collect();
-            let fine = recent.iter().all(|visit| visit.outcome == Outcome::Served);
-            if began.elapsed() > Duration::from_secs(1) && fine && recent.len() >= self.people.len() {
+            // Whoever still waits for an answer has not been served: it will tell of what is wrong now.
+            let served = |who: usize| {
+                let theirs = |visit: &&Visit| visit.who == who && visit.began >= began;
+                let served = visits.iter().filter(theirs).filter(|visit| visit.outcome == Outcome::Served);
+                let hosts: BTreeSet<_> = served.map(|visit| visit.host).collect();
+                hosts.len() == hosts_of(who).len()
+            };
+            let recent = |visit: &&Visit| visit.began.elapsed() < Duration::from_secs(1);
+            let calm = visits.iter().filter(recent).all(|visit| visit.outcome == Outcome::Served);
+            if began.elapsed() > Duration::from_secs(1) && calm && (0..self.people.len()).all(served) {
                 return began.elapsed();
             }
         }
@@ -170,13 +178,18 @@ pub fn tally(visits: &[Visit]) -> String {
     counts.join(", ")
 }
 
+/// Where this one goes.
+fn hosts_of(who: usize) -> &'static [&'static str] {
+    if who.is_multiple_of(2) { &super::HOSTS } else { &super::HOSTS[1..] }
+}
+
 async fn work(
     mut person: Person,
     number: usize,
     visits: Arc<Mutex<Vec<Visit>>>,
     stopped: watch::Receiver<bool>,
 ) -> Person {
-    let hosts = if number.is_multiple_of(2) { &super::HOSTS[..] } else { &super::HOSTS[1..] };
+    let hosts = hosts_of(number);
     for turn in number / 2.. {
         if *stopped.borrow() {
             break;
@@ -184,7 +197,14 @@ async fn work(
         let host = hosts[turn % hosts.len()];
         let began = Instant::now();
         let (outcome, detail) = person.visit(host).await;
-        visits.lock().unwrap().push(Visit { began, took: began.elapsed(), host, outcome, detail });
+        visits.lock().unwrap().push(Visit {
+            began,
+            took: began.elapsed(),
+            who: number,
+            host,
+            outcome,
+            detail,
+        });
         tokio::time::sleep(PAUSE).await;
     }
     person
