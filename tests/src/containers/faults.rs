@@ -20,8 +20,8 @@ use super::{
 
 /// How long a program is away.
 const AWAY: Duration = Duration::from_secs(4);
-/// How long a network is: longer than an access token lives after its renewal has become due.
-const CUT: Duration = Duration::from_secs(10);
+/// How long a network is: longer than an access token lives, so that everybody's runs out meanwhile.
+const CUT: Duration = Duration::from_secs(15);
 
 /// Which containers of a service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
