@@ -61,7 +61,8 @@ impl Failsafe {
         }
     }
 
-    /// Ends in the store what ended here while it was away, with the result where there is one.
+    /// Ends in the store what ended here while it was away, with the result where there is one. Where it still does not
+    /// write, the log has been told.
     async fn settle(&self) {
         let mut owed = std::mem::take(&mut *self.owed()).into_iter();
         while let Some((key, lease)) = owed.next() {
@@ -69,7 +70,7 @@ impl Failsafe {
                 Some(kept) => self.store.keep(lease, &kept).await.map(drop),
                 None => self.store.release(key, lease).await,
             };
-            if self.heard(told).is_err() {
+            if told.is_err() {
                 self.owe(key, lease);
                 owed.for_each(|(key, lease)| self.owe(key, lease));
                 return;
@@ -142,6 +143,9 @@ impl Store for Failsafe {
             if written.is_err() {
                 self.owe(kept.spent, lease);
                 let _ = self.store.release(kept.spent, lease).await;
+            } else {
+                // Written once is enough: it may be superseded by then.
+                self.owed().remove(&kept.spent);
             }
             Ok(written.unwrap_or(Written::Yes))
         })
