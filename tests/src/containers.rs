@@ -27,6 +27,9 @@ use engine::docker;
 /// A machine of two cores has room for one.
 static PLACE: Mutex<()> = Mutex::const_new(());
 
+/// How long an access token lives while things go wrong: as compose's variable says it, in seconds, and as a time.
+pub const ACCESS: (&str, Duration) = ("12", Duration::from_secs(12));
+
 /// What differs from one deployment to the next.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {

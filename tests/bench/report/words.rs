@@ -34,12 +34,12 @@ each, a backend with rotating refresh tokens. Twenty people are signed in and go
 for their session, `app` for a page and `admin` for a page, in turns; ten only the apps, so that only satellites renew their \
 sessions. Each asks again a tenth of a second after the last answer. Access tokens live for 12 seconds, so that sessions are \
 renewed all the time. Then one thing after the other goes wrong; the next begins when \
-everybody has been served everywhere again. The full disk is that of another deployment, with one auth server and no \
+everybody has been served everywhere for the life of an access token. The full disk is that of another deployment, with one auth server and no \
 Redis.";
 
 const COLUMNS: &str = "\
 - **lasted**: how long it was wrong; a rolling restart and a change of the secret: until the last step was done.
-- **requests**: all that began between its beginning and the time when everybody was served everywhere again.
+- **requests**: all that were answered between its beginning and the beginning of the next.
 - **served**: answered, and meant for the one who asked.
 - **503**: something is down, try again; the session stays.
 - **no connection**: no answer at all.

@@ -129,29 +129,34 @@ impl Crowd {
         std::mem::take(&mut *self.visits.lock().unwrap())
     }
 
-    /// Waits until each has been served everywhere again; how long that took.
+    /// Waits until nothing has been wrong for one life of an access token, and each has been served everywhere after that.
+    /// Then each session was renewed since, so that whatever goes wrong later has another cause.
     ///
     /// # Panics
-    /// If that takes more than half a minute.
-    pub async fn all_served(&self) -> Duration {
+    /// If that takes more than a minute.
+    pub async fn all_served(&self) {
         let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(30) {
+        while began.elapsed() < Duration::from_mins(1) {
             tokio::time::sleep(Duration::from_millis(200)).await;
-            let visits = self.visits.lock().unwrap();
-            // Whoever still waits for an answer has not been served: it will tell of what is wrong now.
-            let served = |who: usize| {
-                let theirs = |visit: &&Visit| visit.who == who && visit.began >= began;
-                let served = visits.iter().filter(theirs).filter(|visit| visit.outcome == Outcome::Served);
-                let hosts: BTreeSet<_> = served.map(|visit| visit.host).collect();
-                hosts.len() == hosts_of(who).len()
-            };
-            let recent = |visit: &&Visit| visit.began.elapsed() < Duration::from_secs(1);
-            let calm = visits.iter().filter(recent).all(|visit| visit.outcome == Outcome::Served);
-            if began.elapsed() > Duration::from_secs(1) && calm && (0..self.people.len()).all(served) {
-                return began.elapsed();
+            if self.served_since(began) {
+                return;
             }
         }
         panic!("not all are served again: {}", tally(&self.since_last_asked()));
+    }
+
+    fn served_since(&self, began: Instant) -> bool {
+        let visits = self.visits.lock().unwrap();
+        let wrong = visits.iter().filter(|visit| visit.outcome != Outcome::Served);
+        let last_wrong = wrong.map(|visit| visit.began + visit.took).max();
+        let renewed = last_wrong.map_or(began, |last| last.max(began)) + super::ACCESS.1;
+        // Whoever still waits for an answer has not been served: it will tell of what is wrong now.
+        let served = |who: usize| {
+            let theirs = |visit: &&Visit| visit.who == who && visit.began >= renewed;
+            let hosts: BTreeSet<_> = visits.iter().filter(theirs).map(|visit| visit.host).collect();
+            hosts.len() == hosts_of(who).len()
+        };
+        (0..self.people.len()).all(served)
     }
 
     /// Lets everybody come home.

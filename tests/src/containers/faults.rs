@@ -13,7 +13,7 @@ use testcontainers::{
 use tokio::time::Instant;
 
 use super::{
-    Deployment,
+    ACCESS, Deployment,
     crowd::{Crowd, Outcome, Visit},
     engine::docker,
 };
@@ -37,11 +37,11 @@ pub enum Which {
 pub struct Fault {
     /// What was done.
     pub what: String,
-    /// How long from that to its end, and to the time when everybody was served everywhere again.
+    /// How long from that to its end, and to the end of the last visit that was not served.
     pub lasted: (Duration, Duration),
     /// When it began.
     pub began: Instant,
-    /// All visits from its beginning to that time.
+    /// All visits from its beginning until each session was renewed again.
     pub visits: Vec<Visit>,
 }
 
@@ -158,7 +158,7 @@ impl Walk<'_> {
                 // Each session is written anew within one life of an access token.
                 self.deployment.set_ring(&ring);
                 self.restart(&OURS).await;
-                tokio::time::sleep(Duration::from_secs(12)).await;
+                tokio::time::sleep(ACCESS.1).await;
             }
         };
         self.during("a new secret: added, put first, the old one dropped".into(), work).await
@@ -199,7 +199,7 @@ impl Walk<'_> {
             self.deployment.with_clock_of_satellite(Some(seconds)).await;
             let off = self.deployment.clock_of("app-satellite").await;
             assert!((off - i64::from(seconds)).abs() < 10, "its clock is off by {off} s");
-            tokio::time::sleep(Duration::from_secs(12)).await;
+            tokio::time::sleep(ACCESS.1).await;
             self.deployment.with_clock_of_satellite(None).await;
         };
         self.during(what, work).await

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use super::{
-    Plan,
+    ACCESS, Plan,
     crowd::{Outcome, Visit},
     faults::{Fault, Walk, Which},
 };
@@ -19,7 +19,7 @@ const ALL: [&str; 8] =
 
 /// Two auth servers over Redis, and access tokens that live for seconds: renewals all the time.
 pub const fn two_auth_servers(name: (&'static str, u8)) -> Plan {
-    Plan { name, auth_servers: 2, changes: &[], variables: &[("ACCESS_SECONDS", "12")] }
+    Plan { name, auth_servers: 2, changes: &[], variables: &[("ACCESS_SECONDS", ACCESS.0)] }
 }
 
 /// One auth server, whose store is a file on a small disk.
@@ -112,7 +112,11 @@ impl Step {
             visit.outcome == Outcome::Served || self.allowed().iter().any(is)
         };
         if let Some(visit) = fault.visits.iter().find(|visit| !fine(visit)) {
-            return Some(format!("{}: {}: {}", fault.what, visit.host, visit.outcome));
+            let (after, took) = (visit.began.duration_since(fault.began), visit.took);
+            let (what, host, outcome) = (&fault.what, visit.host, visit.outcome);
+            return Some(format!(
+                "{what}: {host}: {outcome}, asked for {after:.1?} after it began, in {took:.1?}"
+            ));
         }
         let missing = self.surely().filter(|outcome| fault.count("", *outcome) == 0)?;
         Some(format!("{}: nobody noticed `{missing}`; was it done at all?", fault.what))
@@ -120,7 +124,7 @@ impl Step {
 }
 
 impl Walk<'_> {
-    /// Does it, and waits until everybody is served again.
+    /// Does it, and waits until everybody is served again, for good.
     pub async fn take(&self, step: Step) -> Fault {
         match step {
             Step::Calm => self.calm(Duration::from_secs(15)).await,
