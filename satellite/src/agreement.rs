@@ -36,6 +36,20 @@ impl Agreement {
         self.differences.is_empty() && self.unreachable.is_empty()
     }
 
+    /// Whether an auth server agrees and none differs. Some addresses may be of one that is to be started when there is
+    /// more to do.
+    pub fn holds(&self) -> bool {
+        self.differences.is_empty() && !self.agreed.is_empty()
+    }
+
+    /// What is to be said where it [holds](Self::holds).
+    pub(crate) fn sentence(&self) -> String {
+        let (reached, away) = (self.agreed.len(), self.unreachable.len());
+        let share =
+            if away == 0 { String::new() } else { format!(" at {reached} of {} addresses", reached + away) };
+        format!("reached{share}; secret, cookie and dialect agree")
+    }
+
     /// Whether some differ and none agrees: no session of here can be renewed.
     pub fn is_denied(&self) -> bool {
         self.agreed.is_empty() && !self.differences.is_empty()

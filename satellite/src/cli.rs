@@ -18,7 +18,7 @@ use hallpass_shared::{
     telemetry,
 };
 
-use crate::{BuildError, Satellite, Settings, explain};
+use crate::{Agreement, BuildError, Satellite, Settings, explain};
 
 /// Knows who is signed in on the domain, on any host but the auth server's.
 #[derive(Debug, Parser)]
@@ -47,6 +47,14 @@ enum Command {
     /// Ask the running server whether it is well; for a container's health check.
     Health,
 }
+
+/// Beside those that an auth server has, too.
+const COUNTERS: [admin::Counted; 4] = [
+    ("hallpass_refreshes_total", Some(("outcome", &["ok", "refused", "unavailable"]))),
+    ("hallpass_sessions_unavailable_total", Some(("cause", &["the auth server"]))),
+    ("hallpass_feed_breaks_total", None),
+    ("hallpass_access_denied_total", None),
+];
 
 /// Runs the program with this process's arguments and environment.
 pub fn run() -> ExitCode {
@@ -83,7 +91,7 @@ async fn serve(files: &[PathBuf]) -> anyhow::Result<()> {
     let server = settings.shared.server.clone();
     let edges = settings.forward_auth.clone();
     telemetry::init(settings.shared.log.format, &settings.shared.log.level)?;
-    let metrics = admin::collect_metrics()?;
+    let metrics = admin::collect_metrics("satellite", &COUNTERS)?;
     tracing::info!(event = "settings", settings = ?settings, "read");
     let satellite = Satellite::build(settings).map_err(|error| explain(&texts, error))?;
     // With another secret everybody would be signed out here without a word: better not to start. An auth server
@@ -107,23 +115,40 @@ async fn serve(files: &[PathBuf]) -> anyhow::Result<()> {
     ended.map_err(|error| anyhow::Error::from_boxed(error.explain(&texts)))
 }
 
-/// Says at start whether both sides agree. An auth server that is not up yet is asked again.
+/// Says at start whether both sides agree. An auth server that is not up yet is asked again; where another agrees that is
+/// said once, since it may be one of those that are started when there is more to do.
 async fn report_agreement(satellite: Satellite) {
     let mut pause = std::time::Duration::from_secs(1);
+    let mut said = Agreement::default();
     loop {
         let agreement = satellite.agreement().await;
+        if !agreement.holds() || agreement != said {
+            report(&agreement);
+        }
         if agreement.is_whole() {
-            tracing::info!(event = "agreement", "secret, cookie and dialect agree with the auth server's");
             return;
         }
-        for difference in agreement.differences {
-            tracing::error!(event = "agreement", "sessions cannot be shared: {difference}");
-        }
-        for problem in agreement.unreachable {
-            tracing::warn!(event = "agreement", "{problem}");
-        }
+        said = agreement;
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(std::time::Duration::from_mins(1));
+    }
+}
+
+fn report(agreement: &Agreement) {
+    for difference in &agreement.differences {
+        tracing::error!(event = "agreement", "sessions cannot be shared: {difference}");
+    }
+    for problem in &agreement.unreachable {
+        tracing::warn!(event = "agreement", "{problem}");
+    }
+    if agreement.holds() {
+        let (reached, away) = (agreement.agreed.len(), agreement.unreachable.len());
+        tracing::info!(
+            event = "agreement",
+            reached,
+            away,
+            "secret, cookie and dialect agree with the auth server's"
+        );
     }
 }
 
@@ -139,10 +164,14 @@ async fn check(files: &[PathBuf]) -> anyhow::Result<()> {
         }
     }
     let agreement = Satellite::build(settings).map_err(|error| explain(&texts, error))?.agreement().await;
-    if agreement.is_whole() {
-        say("auth server: reached; secret, cookie and dialect agree")?;
+    if agreement.holds() {
+        say(&format!("auth server: {}", agreement.sentence()))?;
+        for away in agreement.unreachable {
+            say(&format!("note: {away}"))?;
+        }
+    } else {
+        problems.extend(agreement.differences.into_iter().chain(agreement.unreachable));
     }
-    problems.extend(agreement.differences.into_iter().chain(agreement.unreachable));
     if problems.is_empty() { say("all is well") } else { anyhow::bail!("{}", problems.join("\n")) }
 }
 

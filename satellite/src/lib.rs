@@ -255,8 +255,8 @@ impl Readiness for Satellite {
             let agreement = self.auth_server.agreement(PATIENCE).await;
             // Where one agrees, sessions are renewed; and they are still read without any.
             let differs = if agreement.is_denied() { Finding::bad } else { Finding::impaired };
-            let mut findings: Vec<_> = if agreement.is_whole() {
-                vec![Finding::good(NAME, "reached; secret, cookie and dialect agree")]
+            let mut findings: Vec<_> = if agreement.holds() {
+                vec![Finding::good(NAME, agreement.sentence())]
             } else {
                 let differences =
                     agreement.differences.into_iter().map(|difference| differs(NAME, difference));

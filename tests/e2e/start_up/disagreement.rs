@@ -48,10 +48,6 @@ async fn check_says_what_differs() {
         ("[backend]", "[cookie]\nname = \"session\"\n[backend]".to_owned()),
         (&address, format!("auth_server = \"http://127.0.0.1:{}\"", programs.app.port)),
         (&address, "auth_server = \"http://127.0.0.1:9\"".to_owned()),
-        (
-            &address,
-            format!("auth_server = [\"http://127.0.0.1:{}\", \"http://127.0.0.1:9\"]", programs.auth.port),
-        ),
         (&address, "auth_server = [\"http://127.0.0.1:8\", \"http://127.0.0.1:9\"]".to_owned()),
     ] {
         let ended = check(&programs, from, &to).await;
@@ -66,9 +62,19 @@ async fn check_says_what_differs() {
     satellite: http://127.0.0.1:AUTH/: `cookie.name` differs: `session` here, `next-auth.session-token` on the auth server; give both the same
     satellite: http://127.0.0.1:APP/: what answers there is no Hallpass auth server (it said 404 Not Found); check `refresh.auth_server`
     satellite: the auth server cannot be reached at http://127.0.0.1:9/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
-    satellite: the auth server cannot be reached at http://127.0.0.1:9/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
     satellite: the auth server cannot be reached at http://127.0.0.1:8/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
     the auth server cannot be reached at http://127.0.0.1:9/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
+    ");
+    // One that is not there may be one that is started when there is more to do.
+    let several =
+        format!("auth_server = [\"http://127.0.0.1:{}\", \"http://127.0.0.1:9\"]", programs.auth.port);
+    let one_of_two = check(&programs, &address, &several).await;
+    assert_eq!((one_of_two.code, one_of_two.stderr.as_str()), (0, ""));
+    assert_snapshot!(anonymous(&programs, &one_of_two.stdout), @r"
+    settings: ok, http://app.example.localhost:APP/ under http://auth.example.localhost:AUTH/
+    auth server: reached at 1 of 2 addresses; secret, cookie and dialect agree
+    note: the auth server cannot be reached at http://127.0.0.1:9/ (setting `refresh.auth_server`): error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
+    all is well
     ");
     // A rotation under way, step by step, is none.
     let rolling = check(&programs, &secret, &format!("secrets = [\"{SECRET}\", \"{OTHER}\"]")).await;
@@ -148,6 +154,31 @@ async fn a_satellite_that_was_first_finds_the_auth_server_later() {
     assert_eq!(app.ask_admin("/readyz").await.status, 200, "sessions are read without it");
     let _auth = Server::start("auth-server", auth, &shared).await;
     app.logged("agreement", |line| line["level"] == "INFO").await;
+}
+
+#[tokio::test]
+async fn an_auth_server_that_may_be_started_later_is_named_once_and_looked_for() {
+    let backend = ScriptedBackend::start(&[]).await;
+    let (auth, app, later) = ((port(), port()), (port(), port()), (port(), port()));
+    let origin = format!("http://app.example.localhost:{}", app.0);
+    let shared = shared_settings(auth.0, &origin, &backend.settings());
+    let one = format!("auth_server = \"http://127.0.0.1:{}\"", auth.0);
+    let both = format!("auth_server = [\"http://127.0.0.1:{}\", \"http://127.0.0.1:{}\"]", auth.0, later.0);
+    assert!(shared.contains(&one), "{shared}");
+    let settings = format!("{}\n[satellite]\nurl = \"{origin}\"\n", shared.replace(&one, &both));
+    let _auth = Server::start("auth-server", auth, &shared).await;
+    let app = Server::start("satellite", app, &settings).await;
+    let line = app.logged("agreement", |line| line["level"] == "INFO").await;
+    assert_eq!((&line["reached"], &line["away"]), (&1.into(), &1.into()), "{line}");
+    let ready = app.ask_admin("/readyz").await;
+    assert_eq!(ready.status, 200);
+    let expected = r#""detail":"reached at 1 of 2 addresses; secret, cookie and dialect agree""#;
+    assert!(ready.body.contains(expected) && !ready.body.contains("impaired"), "{}", ready.body);
+    // It is looked for after one second and after two more.
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    assert_eq!(app.events("agreement").len(), 2, "one WARN, one INFO");
+    let _later = Server::start("auth-server", later, &shared).await;
+    app.logged("agreement", |line| line["level"] == "INFO" && line["away"] == 0).await;
 }
 
 #[tokio::test]
