@@ -36,7 +36,13 @@ impl BackendProvider {
             .count(credentials.username.expose(), credentials.address)
             .await
             .map_err(AuthorizeError::Throttled)?;
-        let _place = self.throttle.place().await?;
+        let _place = match self.throttle.place().await {
+            Ok(place) => place,
+            Err(busy) => {
+                self.throttle.give_back(attempt).await;
+                return Err(busy.into());
+            }
+        };
         let asked =
             self.backend.sign_in(&credentials.username, &credentials.password, credentials.address).await;
         match asked {
@@ -45,7 +51,10 @@ impl BackendProvider {
                 Ok(grant)
             }
             Err(BackendError::Denied | BackendError::UserDenied) => Err(AuthorizeError::Denied),
-            Err(BackendError::Throttled(after)) => Err(AuthorizeError::Throttled(after)),
+            Err(BackendError::Throttled(after)) => {
+                self.throttle.give_back(attempt).await;
+                Err(AuthorizeError::Throttled(after))
+            }
             Err(BackendError::Unavailable(outage)) => {
                 self.throttle.give_back(attempt).await;
                 Err(outage.into())
