@@ -26,7 +26,7 @@ use tokio::time::Instant;
 pub struct Failsafe {
     store: Arc<dyn Store>,
     spare: Memory,
-    /// Why the last operation failed; nothing if it did not.
+    /// Why an operation failed lately.
     broken: Mutex<Option<String>>,
     failed: Mutex<Option<Instant>>,
     epoch: Mutex<Option<String>>,
@@ -34,6 +34,8 @@ pub struct Failsafe {
     owed: Mutex<HashMap<StoreKey, Lease>>,
 }
 
+/// It works again when nothing has failed for so long: one that is full reads all the same, a few times a second.
+const CALM: Duration = Duration::from_secs(30);
 /// Most of them; a lease that is forgotten runs out.
 const MOST_OWED: usize = 10_000;
 
@@ -83,10 +85,11 @@ impl Failsafe {
         let mut broken = self.broken.lock().unwrap_or_else(PoisonError::into_inner);
         match &outcome {
             Ok(_) => {
-                if broken.take().is_some() {
+                let is_calm = self.last_failed().is_none_or(|ago| ago >= CALM);
+                if is_calm && broken.take().is_some() {
                     tracing::info!(event = "store", outcome = "back", "the store works again");
                 }
-                metrics::gauge!("hallpass_store_up").set(1);
+                metrics::gauge!("hallpass_store_up").set(u8::from(broken.is_none()));
             }
             Err(error) => {
                 let cause = causes(error);
@@ -214,8 +217,10 @@ impl Store for Failsafe {
         match (broken, self.store.health()) {
             (None, healthy) => healthy,
             (Some(cause), Ok(store) | Err(store)) => Err(format!(
-                "{store} does not work ({cause}): look at it and at the setting `store.url`; going on with this process's own \
-                 memory, so sign-outs and throttling reach other auth servers when it is back"
+                "{store} does not work, or did not within the last {} seconds ({cause}): look at it and at the setting \
+                 `store.url`; going on with this process's own memory, so sign-outs and throttling reach other auth servers \
+                 when it is back",
+                CALM.as_secs()
             )),
         }
     }

@@ -92,7 +92,7 @@ async fn renew(store: &Failsafe, spent: StoreKey, granted: StoreKey) {
     assert_eq!(store.keep(lease, &kept).await.unwrap(), Written::Yes);
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_result_is_found_though_the_store_is_away_or_was_emptied() {
     // threat-model R8
     let (shaky, store) = shaky();
@@ -105,7 +105,25 @@ async fn a_result_is_found_though_the_store_is_away_or_was_emptied() {
     assert!(store.health().unwrap_err().contains("broken on purpose"));
     shaky.turn(State::Whole);
     assert_eq!(store.claim([7; 32], Lease::new(), SPAN).await.unwrap(), Claim::Kept(vec![7]));
+    assert!(store.health().is_err(), "it may be one that reads and does not write");
+    tokio::time::advance(CALM).await;
+    assert_eq!(store.claim([7; 32], Lease::new(), SPAN).await.unwrap(), Claim::Kept(vec![7]));
     assert_eq!(store.health().unwrap(), "a shaky store");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_reads_and_does_not_write_is_broken_all_the_while() {
+    let (shaky, store) = shaky();
+    for _ in 0..5 {
+        shaky.turn(State::Broken);
+        assert!(store.revoke(&[]).await.is_err());
+        shaky.turn(State::Whole);
+        for _ in 0..10 {
+            tokio::time::advance(Duration::from_secs(1)).await;
+            store.revocations(&Cursor::default()).await.unwrap();
+            assert!(store.health().is_err());
+        }
+    }
 }
 
 #[tokio::test]
