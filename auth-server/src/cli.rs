@@ -46,6 +46,15 @@ enum Command {
     Health,
 }
 
+/// Beside those that a satellite has, too.
+const COUNTERS: [admin::Counted; 5] = [
+    ("hallpass_refreshes_total", Some(("outcome", &["ok", "kept", "refused", "unavailable"]))),
+    ("hallpass_sessions_unavailable_total", Some(("cause", &["the store"]))),
+    ("hallpass_store_failures_total", None),
+    ("hallpass_admin_revocations_total", None),
+    ("hallpass_admin_refusals_total", None),
+];
+
 /// Runs the program with this process's arguments and environment.
 pub fn run() -> ExitCode {
     let arguments = Arguments::parse();
@@ -80,7 +89,7 @@ async fn serve(files: &[PathBuf]) -> anyhow::Result<()> {
     let settings = Settings::read(&texts)?;
     let server = settings.shared.server.clone();
     telemetry::init(settings.shared.log.format, &settings.shared.log.level)?;
-    let metrics = admin::collect_metrics()?;
+    let metrics = admin::collect_metrics("auth-server", &COUNTERS)?;
     tracing::info!(event = "settings", settings = ?settings, "read");
     let app = App::build(settings).map_err(|error| explain(&texts, error))?;
     let admin = admin::router(Some(metrics), Arc::new(app.clone())).merge(app.admin_router());

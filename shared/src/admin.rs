@@ -16,7 +16,11 @@ use http::{HeaderValue, StatusCode, header};
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
 use serde::Serialize;
 
-use crate::{clock::UnixTime, revocation::Revocations};
+use crate::{
+    clock::{Clock as _, SystemClock, UnixTime},
+    refusal::Refusal,
+    revocation::Revocations,
+};
 
 /// What was found about one part or neighbour.
 #[derive(Clone, Debug, Serialize)]
@@ -77,13 +81,45 @@ pub trait Readiness: fmt::Debug + Send + Sync {
     fn findings(&self) -> BoxFuture<'_, Vec<Finding>>;
 }
 
-/// Collects the process's metrics; to be called once.
+/// A counter that a program has, and, where it counts by a label, that label and its values.
+pub type Counted = (&'static str, Option<(&'static str, &'static [&'static str])>);
+
+/// Counters of auth server and satellite.
+const OF_BOTH: [Counted; 7] = [
+    ("hallpass_sign_ins_total", Some(("outcome", &SIGN_INS))),
+    ("hallpass_sign_outs_total", None),
+    ("hallpass_csrf_refused_total", None),
+    ("hallpass_sessions_refused_total", Some(("cause", &Refusal::CODES))),
+    ("hallpass_sessions_unavailable_total", Some(("cause", &["the backend", "the revocation feed"]))),
+    ("hallpass_sessions_unreadable_total", None),
+    ("hallpass_sessions_stale_total", None),
+];
+const SIGN_INS: [&str; 5] = ["ok", "denied", "throttled", "unavailable", "not_begun"];
+
+/// Collects the metrics of this process, which is `program`; to be called once. Counters begin at 0: Prometheus sees no
+/// increase in what was not there before, so the first event of a kind would raise no alert.
 ///
 /// # Errors
 /// If they are collected already.
-pub fn collect_metrics() -> Result<PrometheusHandle, BuildError> {
+pub fn collect_metrics(program: &'static str, counters: &[Counted]) -> Result<PrometheusHandle, BuildError> {
     const BUCKETS: [f64; 12] = [0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.025, 0.1, 0.25, 1.0, 5.0, 30.0];
-    PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder()
+    let metrics = PrometheusBuilder::new().set_buckets(&BUCKETS)?.install_recorder()?;
+    let version = env!("CARGO_PKG_VERSION");
+    metrics::gauge!("hallpass_build_info", "program" => program, "version" => version).set(1);
+    // Its name is Prometheus' own.
+    #[expect(clippy::cast_precision_loss, reason = "exact until the year 285 million")]
+    metrics::gauge!("process_start_time_seconds").set(SystemClock.now().as_seconds() as f64);
+    for (name, label) in OF_BOTH.iter().chain(counters) {
+        match label {
+            None => metrics::counter!(*name).increment(0),
+            Some((label, values)) => {
+                for value in *values {
+                    metrics::counter!(*name, *label => *value).increment(0);
+                }
+            }
+        }
+    }
+    Ok(metrics)
 }
 
 #[derive(Clone)]

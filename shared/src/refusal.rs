@@ -34,6 +34,17 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// All [codes](Self::code).
+    pub const CODES: [&'static str; 7] = [
+        Self::Expired.code(),
+        Self::AbsoluteEnd.code(),
+        Self::Revoked.code(),
+        Self::RefreshRefused.code(),
+        Self::RefreshTokenExpired.code(),
+        Self::MixedSubjects.code(),
+        Self::TooLarge.code(),
+    ];
+
     /// A word for metrics and logs.
     pub const fn code(self) -> &'static str {
         match self {

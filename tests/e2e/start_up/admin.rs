@@ -1,5 +1,6 @@
 //! Health, readiness and metrics: on a listener of their own, with numbers and no user input.
 
+use hallpass_shared::clock::{Clock as _, SystemClock};
 use hallpass_tests::{
     Visitor,
     programs::{APP, AUTH, Programs},
@@ -47,6 +48,30 @@ async fn the_two_listeners_answer_different_paths() {
 fn value(metrics: &str, sample: &str) -> f64 {
     let of = |line: &str| line.strip_prefix(sample)?.strip_prefix(' ')?.parse().ok();
     metrics.lines().find_map(of).unwrap_or_else(|| panic!("no {sample} in\n{metrics}"))
+}
+
+#[tokio::test]
+async fn counters_begin_at_zero_and_the_program_says_who_it_is() {
+    let backend = ScriptedBackend::start(&[]).await;
+    let programs = Programs::start(&backend.settings()).await;
+    for (server, program) in [(&programs.auth, "auth-server"), (&programs.app, "satellite")] {
+        let metrics = server.ask_admin("/metrics").await.body;
+        for zero in [
+            "hallpass_sign_ins_total{outcome=\"not_begun\"}",
+            "hallpass_refreshes_total{outcome=\"refused\"}",
+            "hallpass_sessions_refused_total{cause=\"too_large\"}",
+            "hallpass_sessions_unavailable_total{cause=\"the revocation feed\"}",
+            "hallpass_sessions_unreadable_total",
+        ] {
+            assert!(value(&metrics, zero).abs() < 0.1, "{zero}\n{metrics}");
+        }
+        let version = env!("CARGO_PKG_VERSION");
+        let build = format!("hallpass_build_info{{program=\"{program}\",version=\"{version}\"}}");
+        assert!((value(&metrics, &build) - 1.0).abs() < 0.1, "{metrics}");
+        let started = std::time::Duration::from_secs_f64(value(&metrics, "process_start_time_seconds"));
+        let ago = SystemClock.now().as_seconds().abs_diff(i64::try_from(started.as_secs()).unwrap());
+        assert!(ago < 60, "{metrics}");
+    }
 }
 
 #[tokio::test]
