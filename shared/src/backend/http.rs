@@ -21,7 +21,7 @@ use crate::{
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use futures_util::future::BoxFuture;
-use http::{HeaderName, HeaderValue, Method, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use reqwest::{Client, RequestBuilder};
 use serde_json::{Map, Value};
 use tokio::sync::{Semaphore, SemaphorePermit};
@@ -30,10 +30,12 @@ use super::{
     BACKEND, BackendError,
     call::{Call, Step},
     grant::{Clocks, Misfit, Pointer, Pointers, Presence},
-    reply::{Definite, Protocol, address_of, judge, unusable},
+    reply::{Definite, Protocol, judge, unusable},
     settings::Reader,
     template::Values,
 };
+
+mod reach;
 
 const RENEWAL_TIME: Duration = Duration::from_secs(30);
 const SIGN_OUT_TIME: Duration = Duration::from_secs(2);
@@ -194,36 +196,6 @@ impl HttpBackend {
         };
         if tokio::time::timeout(SIGN_OUT_TIME, told).await.is_err() {
             tracing::warn!(event = "backend_sign_out", "the backend did not take the sign-out in time");
-        }
-    }
-
-    /// Whether the address of sign-ins answers, in a sentence. Nothing is signed in.
-    ///
-    /// # Errors
-    /// What is wrong and what to do, in a sentence.
-    pub async fn reach(&self) -> Result<String, String> {
-        let setting = address_of(self.protocol, Step::SignIn);
-        let asked = self.sign_in_client.request(Method::OPTIONS, self.calls.sign_in.call.url.clone());
-        // Without its query, which may hold a key.
-        let mut url = self.calls.sign_in.call.url.clone();
-        url.set_query(None);
-        match asked.send().await {
-            Err(error) => {
-                let cause = causes(&error.without_url());
-                Err(format!("backend: {url} does not answer (setting `{setting}`): {cause}"))
-            }
-            Ok(response) if response.status().is_server_error() => {
-                Err(format!("backend: {url} (setting `{setting}`) fails with {}", response.status()))
-            }
-            Ok(response) if response.status().is_redirection() => {
-                let problem = "redirects, which is never followed";
-                Err(format!("backend: {url} {problem}; set {setting} to where it leads (a missing slash?)"))
-            }
-            Ok(response) if response.status().as_u16() == 404 => {
-                let doubt = format!("if nobody can sign in, look at {setting}");
-                Ok(format!("backend: {url} answers, but says 404 to OPTIONS; {doubt}"))
-            }
-            Ok(_) => Ok(format!("backend: {url} answers")),
         }
     }
 
