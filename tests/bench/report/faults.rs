@@ -23,7 +23,7 @@ use plot::Restart;
 const TWO: Plan = two_auth_servers(("hallpass-report", 7));
 const DISK: Plan = small_disk(("hallpass-report-disk", 8));
 const PEOPLE: usize = 20;
-/// How long before a rolling restart its picture begins.
+/// How long before a rolling restart its picture begins, and what the walk waits for after that.
 const BEFORE: Duration = Duration::from_secs(3);
 
 /// What was seen so far; a walk that breaks off leaves what it has.

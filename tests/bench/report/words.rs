@@ -52,8 +52,8 @@ killed in the middle of it.
 const REPEAT: &str = "To repeat it: `tests/report --write`.";
 
 pub(crate) const RESTART: &str = "\
-![A rolling restart](rolling-restart.svg)\n\nThe rolling restart of the table, in quarters of a second, with three seconds \
-before it.";
+![A rolling restart](rolling-restart.svg)\n\nThe rolling restart of the table, in quarters of a second, with what was \
+before and after it.";
 
 /// Stands in place of the table.
 pub(crate) const LEFT_OUT: &str = "Left out: this report was made with `--without-containers`.";
