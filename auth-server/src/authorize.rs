@@ -51,10 +51,8 @@ impl BackendProvider {
                 Ok(grant)
             }
             Err(BackendError::Denied | BackendError::UserDenied) => Err(AuthorizeError::Denied),
-            Err(BackendError::Throttled(after)) => {
-                self.throttle.give_back(attempt).await;
-                Err(AuthorizeError::Throttled(after))
-            }
+            // Counted: it may have looked at the password first.
+            Err(BackendError::Throttled(after)) => Err(AuthorizeError::Throttled(after)),
             Err(BackendError::Unavailable(outage)) => {
                 self.throttle.give_back(attempt).await;
                 Err(outage.into())

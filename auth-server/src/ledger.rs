@@ -129,10 +129,8 @@ impl Ledger {
     /// Keeps list and store alike, for ever.
     pub(crate) async fn follow(self: Arc<Self>) {
         loop {
-            if self.store.reach() == Reach::Everybody {
-                // The store has told the log already.
-                let _ = self.read().await;
-            }
+            // Also of a store that nobody else writes: by this it is found to work again. It has told the log already.
+            let _ = self.read().await;
             self.write_again().await;
             self.list.show_age(self.clock.now());
             tokio::time::sleep(LOOK).await;

@@ -122,10 +122,11 @@ async fn a_flood_of_sign_ins_is_held_off_and_sessions_do_not_notice() {
 async fn an_attempt_that_nobody_judged_is_not_counted() {
     let backend = ScriptedBackend::start(&[]).await;
     let limits = "in_flight = 1\nper_address = \"15/5m\"\nanswer_floor = \"10ms\"";
-    let world = World::start(&format!("{}[throttle]\n{limits}", backend.settings())).await;
+    let section = backend.settings().replace("\"1s\"", "\"30s\"");
+    let world = World::start(&format!("{section}[throttle]\n{limits}")).await;
     let mut window = Visitor::new(world.port);
     window.csrf_token(AUTH).await;
-    backend.answer_next(Reply::Hang(Duration::from_millis(300)));
+    backend.answer_next(Reply::Hang(Duration::from_secs(2)));
     let flood = (0..40).map(|number| {
         let mut window = window.clone();
         async move { window.sign_in(&format!("somebody{number}@example.com"), "wrong").await.status }
@@ -133,10 +134,6 @@ async fn an_attempt_that_nobody_judged_is_not_counted() {
     let statuses = futures_util::future::join_all(flood).await;
     let held_off = statuses.iter().filter(|status| **status == StatusCode::SERVICE_UNAVAILABLE).count();
     assert!(held_off >= 30, "{statuses:?}");
-    for number in 0..20 {
-        backend.answer_next(Reply::Text(429, "text/plain", String::new()));
-        assert_eq!(window.sign_in(&format!("later{number}@example.com"), "wrong").await.status, 429);
-    }
     assert_eq!(window.sign_in("last@example.com", "wrong").await.status, StatusCode::SEE_OTHER);
 }
 

@@ -72,7 +72,7 @@ impl Failsafe {
                 Some(kept) => self.store.keep(lease, &kept).await.map(drop),
                 None => self.store.release(key, lease).await,
             };
-            if told.is_err() {
+            if self.heard(told).is_err() {
                 self.owe(key, lease);
                 owed.for_each(|(key, lease)| self.owe(key, lease));
                 return;

@@ -103,7 +103,7 @@ async fn a_server_with_tls_is_verified() {
         tokio::time::sleep(Duration::from_secs(2)).await;
         let ready = Visitor::new(admin).fetch("localhost", "/readyz").await.body;
         assert_eq!(ready.contains("certificate verify failed"), !works, "{ready}");
-        assert_eq!(ready.contains("impaired"), !works, "{ready}");
+        assert!(works || ready.contains("impaired"), "{ready}");
     }
 }
 
