@@ -2,9 +2,9 @@
 //!
 //! Why: passwords are guessed by the thousand, and a flood of guesses takes the backend down with it. An attempt
 //! is counted before the backend is asked, so parallel guesses count too, and given back when it succeeds
-//! or the backend could not be asked (threat-model S1). An attacker who fails does not lock the owner out: the tight limit is on account and address
-//! together, a ten times wider one on the account alone (S3). The counters are in the store, so that all auth servers
-//! count together.
+//! or the backend could not be asked (threat-model S1). An attacker who fails does not lock the owner out: the tight
+//! limit is on account and address together, a ten times wider one on the account alone (S3). The counters are in the
+//! store, so that all auth servers count together.
 
 use std::{
     net::IpAddr,

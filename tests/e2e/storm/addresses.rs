@@ -101,9 +101,17 @@ async fn a_server_with_tls_is_verified() {
         let _server = Process::start_ours("auth-server", folder.path(), &arguments, &environment);
         wait_for_http(&format!("http://127.0.0.1:{admin}/healthz")).await;
         tokio::time::sleep(Duration::from_secs(2)).await;
-        let ready = Visitor::new(admin).fetch("localhost", "/readyz").await.body;
+        let ready = async || Visitor::new(admin).fetch("localhost", "/readyz").await.body;
+        // A first connection that was slow is remembered for half a minute.
+        for _ in 0..40 {
+            if ready().await.contains("impaired") != works {
+                break;
+            }
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+        let ready = ready().await;
         assert_eq!(ready.contains("certificate verify failed"), !works, "{ready}");
-        assert!(works || ready.contains("impaired"), "{ready}");
+        assert_eq!(ready.contains("impaired"), !works, "{ready}");
     }
 }
 

@@ -6,7 +6,7 @@ use hallpass_shared::clock::{FixedClock, UnixTime};
 
 use super::*;
 
-/// Fails while it is told to, and can be emptied.
+/// Fails while it is told to, and can be emptied. Nobody else writes it, or so it says.
 #[derive(Debug)]
 struct Shaky {
     inner: Mutex<Arc<Memory>>,
@@ -63,7 +63,7 @@ impl Store for Shaky {
         Box::pin(async move { self.works()?.give_back(limits).await })
     }
     fn reach(&self) -> Reach {
-        Reach::Everybody
+        Reach::Machine
     }
     fn health(&self) -> Result<String, String> {
         Ok("a shaky store".into())
@@ -124,6 +124,23 @@ async fn a_store_that_reads_and_does_not_write_is_broken_all_the_while() {
             assert!(store.health().is_err());
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_nobody_asks_for_anything_is_found_to_work_again() {
+    let (shaky, store) = shaky();
+    let (store, clock) = (Arc::new(store), Arc::clone(&shaky.clock));
+    let list = Arc::new(hallpass_shared::revocation::Revocations::default());
+    let ledger = Arc::new(crate::ledger::Ledger::new(list, Arc::clone(&store) as Arc<dyn Store>, clock));
+    shaky.turn(State::Broken);
+    assert!(store.revoke(&[]).await.is_err());
+    shaky.turn(State::Whole);
+    let following = tokio::spawn(ledger.follow());
+    tokio::time::sleep(CALM / 2).await;
+    assert!(store.health().is_err());
+    tokio::time::sleep(CALM).await;
+    assert_eq!(store.health().unwrap(), "a shaky store");
+    following.abort();
 }
 
 #[tokio::test]
